@@ -1,0 +1,1 @@
+"""What Kubernetes types need: related items; pure."""

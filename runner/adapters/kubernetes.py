@@ -1,0 +1,222 @@
+"""A live cluster through its API server: raw requests over the official client, which brings the authentication.
+
+Owns everything that knows the `kubernetes` package and urllib3. Bytes stay bytes: typed models would cost fifty times
+as much. Never retries; every failure leaves as one of `runner.errors`.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Self, TypeVar
+from urllib.parse import quote
+
+import msgspec
+import urllib3
+import yaml
+from kubernetes.client import ApiClient, ApiException, Configuration
+from kubernetes.config import (
+    ConfigException,
+    list_kube_config_contexts,
+    load_incluster_config,
+    load_kube_config,
+)
+from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
+
+from runner.adapters.kubernetes_answers import error_of_status, unreachable
+from runner.adapters.kubernetes_discovery import discover
+from runner.errors import BadResponse, ClusterError, Forbidden, PageTooLarge
+from runner.model.cluster import ClusterIdentity, Discovery, ListRequest, Page, Resource
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 300.0
+POOL_SIZE = 16  # connections that are kept; more than the engine's workers
+METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
+
+_IN_CLUSTER = "in-cluster"
+
+T = TypeVar("T")
+
+
+class KubernetesCluster:
+    """A ClusterReader over an API server."""
+
+    def __init__(self, configuration: Configuration, context: str) -> None:
+        configuration.retries = False
+        configuration.connection_pool_maxsize = POOL_SIZE
+        self._api = ApiClient(configuration)
+        self._context = context
+        self._server = str(configuration.host)
+
+    @classmethod
+    def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> Self:
+        """As kubectl does: the kubeconfig where there is one, else the service account of the pod we run in."""
+        configuration = Configuration()
+        in_pod = "KUBERNETES_SERVICE_HOST" in os.environ
+        if kubeconfig is None and context is None and in_pod and not _default_kubeconfig_exists():
+            return cls._in_cluster(configuration)
+        source = kubeconfig or os.environ.get("KUBECONFIG") or KUBE_CONFIG_DEFAULT_LOCATION
+        try:
+            name = context or _current_context(source)
+            load_kube_config(source, context, configuration, persist_config=False)
+        except (ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, ValueError) as error:
+            raise ClusterError(
+                f"the kubeconfig cannot be used: {_first_line(error)}",
+                hint="check --kubeconfig, KUBECONFIG and --context with: kubectl config get-contexts",
+                kubeconfig=str(source),
+                context=context or "",
+            ) from error
+        return cls(configuration, name)
+
+    @classmethod
+    def _in_cluster(cls, configuration: Configuration) -> Self:
+        try:
+            load_incluster_config(configuration)
+        except (ConfigException, OSError) as error:
+            raise ClusterError(
+                f"the pod's service account cannot be used: {_first_line(error)}",
+                hint="mount the service account's token (automountServiceAccountToken)",
+            ) from error
+        return cls(configuration, _IN_CLUSTER)
+
+    def identity(self) -> ClusterIdentity:
+        """The UID of kube-system; "" where we may not read it (then only a clusterName can name the cluster)."""
+        try:
+            body = self._get("/api/v1/namespaces/kube-system")
+        except Forbidden:
+            uid = ""
+        else:
+            uid = _decode(body, _Object, "namespace kube-system").metadata.uid
+        version = _decode(self._get("/version"), _Version, "/version").git_version
+        return ClusterIdentity(uid=uid, context=self._context, server=self._server, version=version)
+
+    def discover(self) -> Discovery:
+        """Aggregated discovery; group by group where the server is too old for it."""
+        return discover(self._request)
+
+    def page(self, request: ListRequest) -> Page:
+        """One page as raw items; see ports."""
+        query = [("limit", str(request.limit))]
+        if request.continue_token:
+            query.append(("continue", request.continue_token))
+        if request.label_selector:
+            query.append(("labelSelector", request.label_selector))
+        if request.field_selector:
+            query.append(("fieldSelector", request.field_selector))
+        accept = METADATA_LIST if request.metadata_only else "application/json"
+        path = resource_path(request.resource, request.namespace)
+        body = self._get(path, query, accept, request.max_bytes)
+        page = _decode(body, _List, f"the list of {request.resource.name}")
+        if not page.kind.endswith("List"):
+            raise BadResponse(f"the list of {request.resource.name} is of kind {page.kind or 'none'}")
+        return Page(
+            items=tuple(page.items or ()),
+            resource_version=page.metadata.resource_version,
+            continue_token=page.metadata.continue_token,
+            remaining=page.metadata.remaining_item_count,
+            size=len(body),
+        )
+
+    def get(self, resource: Resource, namespace: str, name: str) -> bytes:
+        """One object as the API server gives it."""
+        return self._get(f"{resource_path(resource, namespace)}/{quote(name, safe='')}")
+
+    def _get(
+        self,
+        path: str,
+        query: list[tuple[str, str]] | None = None,
+        accept: str = "application/json",
+        max_bytes: int = 0,
+    ) -> bytes:
+        status, headers, body = self._request(path, query or [], accept, max_bytes)
+        if status != 200:
+            raise error_of_status(status, headers, body, path)
+        return body
+
+    def _request(
+        self, path: str, query: list[tuple[str, str]], accept: str, max_bytes: int = 0
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        try:
+            parameters = self._api.param_serialize(
+                "GET", path, query_params=query, header_params={"Accept": accept}, auth_settings=["BearerToken"]
+            )
+            response: Any = self._api.call_api(*parameters, _request_timeout=(CONNECT_SECONDS, READ_SECONDS)).response
+            return response.status, response.headers, _body(response, max_bytes, path)
+        except ApiException as error:  # the client says so for TLS alone; statuses come back as answers
+            raise unreachable(self._server, str(error.reason)) from error
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise unreachable(self._server, _first_line(error)) from error
+        except ConfigException as error:  # an exec plugin, asked for a fresh token
+            raise ClusterError(
+                f"no credentials for {self._server}: {_first_line(error)}",
+                hint="run the credential plugin of this context by hand, and log in again",
+                context=self._context,
+            ) from error
+
+
+def resource_path(resource: Resource, namespace: str = "") -> str:
+    """The API server's path of a type, in one namespace or over all ("")."""
+    root = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
+    return f"{root}/namespaces/{namespace}/{resource.plural}" if namespace else f"{root}/{resource.plural}"
+
+
+class _ObjectMeta(msgspec.Struct):
+    uid: str = ""
+
+
+class _Object(msgspec.Struct):
+    metadata: _ObjectMeta
+
+
+class _Version(msgspec.Struct, rename="camel"):
+    git_version: str = ""
+
+
+class _ListMeta(msgspec.Struct, rename="camel"):
+    resource_version: str = ""
+    continue_token: str = msgspec.field(name="continue", default="")
+    remaining_item_count: int | None = None
+
+
+class _List(msgspec.Struct):
+    metadata: _ListMeta
+    kind: str = ""
+    items: list[msgspec.Raw] | None = None
+
+
+def _decode(body: bytes, kind: type[T], what: str) -> T:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadResponse(
+            f"{what} is not what Kubernetes' API promises: {error}",
+            hint="ask the operator of this API (an aggregated one?) to look at its answer: kubectl get --raw",
+        ) from error
+
+
+def _body(response: Any, max_bytes: int, path: str) -> bytes:
+    if not max_bytes:
+        body: bytes = response.read()
+        response.release_conn()
+        return body
+    body = response.read(max_bytes + 1)
+    if len(body) > max_bytes:
+        response.close()  # the rest is not read: the connection cannot be used again
+        raise PageTooLarge(f"a page of {path} is larger than {max_bytes} bytes")
+    response.release_conn()
+    return body
+
+
+def _default_kubeconfig_exists() -> bool:
+    source = os.environ.get("KUBECONFIG") or KUBE_CONFIG_DEFAULT_LOCATION
+    return any(Path(part).expanduser().is_file() for part in source.split(os.pathsep) if part)
+
+
+def _current_context(source: str) -> str:
+    _, active = list_kube_config_contexts(source)
+    return str(active["name"])
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,0 +1,87 @@
+"""What an API server's refusals mean: HTTP status and Status object in, one of our errors out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+
+from runner.errors import (
+    BadResponse,
+    ClusterBusy,
+    ClusterError,
+    ClusterUnreachable,
+    ContinueExpired,
+    Forbidden,
+    ItemNotFound,
+    Unauthorized,
+)
+
+_LONGEST_TEXT = 300  # of a body that is no Status: enough to recognise it, too little to flood a log
+
+
+def error_of_status(status: int, headers: Mapping[str, str], body: bytes, path: str) -> ClusterError:
+    """The error for an answer that is not 200. Its message is the server's own where it gives one."""
+    answer = _status(body)
+    message = str(answer.get("message") or "") or _text(body) or f"HTTP {status}"
+    match status:
+        case 401:
+            return Unauthorized(
+                "the API server does not accept the credentials: " + message,
+                hint="log in again, or check the user of this context",
+            )
+        case 403:
+            return Forbidden(message, hint="ask for the rights get and list", path=path)
+        case 404:
+            return ItemNotFound(message, path=path)
+        case 410:
+            return ContinueExpired(message, token=_continue(answer), path=path)
+        case 408 | 429 | 500 | 502 | 503 | 504:
+            return ClusterBusy(
+                f"the API server answers {status}: {message}", retry_after=_retry_after(headers), path=path
+            )
+        case _ if 300 <= status < 400:
+            return ClusterError(
+                f"the API server redirects to another place ({status})",
+                hint="use the API server's own address in the kubeconfig",
+                path=path,
+            )
+        case 200 | 201:
+            return BadResponse(message, path=path)
+        case _:
+            return ClusterError(f"the API server answers {status}: {message}", path=path)
+
+
+def unreachable(server: str, reason: str) -> ClusterUnreachable:
+    """The error for no answer at all."""
+    hint = "is the API server running, and its address right? kubectl cluster-info"
+    if "CERTIFICATE" in reason.upper():
+        hint = "the server's certificate is not signed by the certificate authority of this kubeconfig"
+    return ClusterUnreachable(f"the API server at {server} does not answer: {reason}", hint=hint)
+
+
+def _status(body: bytes) -> dict[str, Any]:
+    try:
+        answer = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return {}
+    return answer if isinstance(answer, dict) else {}
+
+
+def _continue(answer: dict[str, Any]) -> str:
+    metadata = answer.get("metadata")
+    token = metadata.get("continue") if isinstance(metadata, dict) else None
+    return token if isinstance(token, str) else ""
+
+
+def _text(body: bytes) -> str:
+    """A plain text answer, as a proxy or an aggregated API without a backend gives, on one short line."""
+    return " ".join(body[:_LONGEST_TEXT].decode(errors="replace").split())
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    try:
+        return float(headers.get("Retry-After", ""))
+    except ValueError:
+        return None  # absent, or a date, which API servers do not send

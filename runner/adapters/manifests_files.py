@@ -1,0 +1,122 @@
+"""Files of a folder → objects, each with the place it was read from. Says nothing of what an object has to be.
+
+Takes what `kubectl apply -R -f FOLDER` takes: *.yaml, *.yml and *.json, several documents a file, lists unrolled.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn
+
+from runner.archive.reader import YamlError, read_documents
+from runner.errors import FormatError, UsageError
+
+_SUFFIXES = frozenset({".yaml", ".yml", ".json"})
+# A line that begins so ends a document even within a block scalar, so that cutting here cuts nothing in two.
+_BETWEEN = re.compile(rb"^---(?=\s|\Z)", re.MULTILINE)
+_CONTENT = re.compile(rb"^[ \t]*[^\s#]", re.MULTILINE)
+
+
+class Manifest(NamedTuple):
+    """One object as it is written."""
+
+    origin: str  # file:line
+    value: dict[str, Any]
+
+    @property
+    def type(self) -> tuple[str, str]:
+        """Its apiVersion and kind."""
+        return self.value["apiVersion"], self.value["kind"]
+
+    def error(self, message: str, hint: str) -> FormatError:
+        """What is wrong with this object, and where it is."""
+        return FormatError(f"{self.origin}: {message}", hint=hint)
+
+
+def read_folder(folder: Path) -> Iterator[Manifest]:
+    """Every object, in the order of the files' paths. Hidden files and folders are left alone.
+
+    FormatError for what cannot be read; UsageError where there is no such folder, or no manifest in it.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"there is no folder {folder}", hint="name a folder of manifests")
+    files = sorted(_files(folder))
+    if not files:
+        raise UsageError(f"{folder} has no manifests", hint="a manifest is a file *.yaml, *.yml or *.json")
+    for file in files:
+        try:
+            content = file.read_bytes()
+        except OSError as error:
+            raise FormatError(f"{file} cannot be read: {error.strerror}", hint="check its owner and mode") from error
+        documents = _json(file, content) if file.suffix == ".json" else _yaml(file, content)
+        for line, value in documents:
+            if value is not None:
+                yield from _objects(f"{file}:{line}", value)
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for path, folders, names in os.walk(folder, onerror=_unreadable):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        for name in names:
+            file = Path(path, name)
+            if not name.startswith(".") and file.suffix in _SUFFIXES and file.is_file():
+                yield file
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    raise FormatError(f"{error.filename} cannot be read: {error.strerror}", hint="check its owner and mode") from error
+
+
+def _yaml(file: Path, content: bytes) -> Iterator[tuple[int, Any]]:
+    cuts = [match.end() for match in _BETWEEN.finditer(content)]
+    for start, end in zip([0, *cuts], [*(cut - len(b"---") for cut in cuts), len(content)], strict=True):
+        above = content.count(b"\n", 0, start)
+        text = content[start:end]
+        first = _CONTENT.search(text)
+        line = above + 1 + (text.count(b"\n", 0, first.start()) if first else 0)
+        try:
+            for value in read_documents(text):
+                yield line, value
+        except YamlError as error:
+            raise FormatError(
+                f"{file}:{above + error.line}:{error.column}: {error.message}",
+                hint="read the file as kubectl does: kubectl apply --dry-run=client -f",
+            ) from error
+
+
+def _json(file: Path, content: bytes) -> Iterator[tuple[int, Any]]:
+    try:
+        yield 1, json.loads(content, parse_constant=_no_number)
+    except json.JSONDecodeError as error:
+        raise FormatError(
+            f"{file}:{error.lineno}:{error.colno}: {error.msg}", hint="the file is no JSON; mend it"
+        ) from error
+    except ValueError as error:
+        raise FormatError(f"{file}: {error}", hint="the file is no JSON; mend it") from error
+
+
+def _no_number(word: str) -> NoReturn:
+    message = f"{word} is no number in JSON"
+    raise ValueError(message)
+
+
+def _objects(origin: str, value: Any) -> Iterator[Manifest]:
+    """The object itself, or what is in a list (`kubectl get -o yaml`); items of a PodList are Pods."""
+    if not isinstance(value, dict) or not all(
+        isinstance(value.get(field), str) and value[field] for field in ("apiVersion", "kind")
+    ):
+        raise FormatError(
+            f"{origin}: this is no Kubernetes object",
+            hint="an object has apiVersion and kind; other YAML may stay in a folder whose name begins with '.'",
+        )
+    kind, items = value["kind"], value.get("items")
+    if not kind.endswith("List") or not isinstance(items, list):
+        yield Manifest(origin, value)
+        return
+    implied = {} if kind == "List" else {"apiVersion": value["apiVersion"], "kind": kind.removesuffix("List")}
+    for item in items:
+        yield from _objects(origin, {**implied, **item} if isinstance(item, dict) else item)

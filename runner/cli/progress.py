@@ -1,0 +1,132 @@
+"""Shows what the engine does while it does it: bars on a terminal, plain lines elsewhere, JSON lines when asked.
+
+All of it goes to standard error; standard output is for results.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+import msgspec
+
+from runner.model.event import (
+    Event,
+    Finished,
+    KeyStored,
+    Missing,
+    PhaseBegun,
+    Progress,
+    Retrying,
+    Started,
+    StepStored,
+    Warned,
+)
+from runner.ports import Observer
+
+
+@contextmanager
+def observer(log_format: str) -> Iterator[Observer]:
+    """The observer that fits where we run."""
+    if log_format != "json" and sys.stderr.isatty():
+        with _bars() as bars:
+            yield bars
+    else:
+        yield lines(log_format)
+
+
+def lines(log_format: str) -> Observer:
+    """An observer that prints a line for each thing: plain, or JSON."""
+    return JsonLines() if log_format == "json" else PlainLines()
+
+
+class JsonLines:
+    """One JSON object a line, with its time."""
+
+    def notice(self, event: Event) -> None:
+        """Prints all but progress."""
+        if isinstance(event, Progress):
+            return
+        time = datetime.now(UTC).isoformat(timespec="milliseconds")
+        line = msgspec.json.encode({"time": time, **msgspec.to_builtins(event)})
+        click.echo(line.decode(), err=True)
+
+
+class PlainLines:
+    """One line for each thing that a person reading a CI log wants to know."""
+
+    def notice(self, event: Event) -> None:
+        """Prints what `line_of` has to say."""
+        line = line_of(event)
+        if line is not None:
+            click.echo(line, err=True)
+
+
+class _Bars:
+    """A bar for the items; lines that need reading stay above it."""
+
+    def __init__(self, progress: Any) -> None:
+        self._progress = progress
+        self._task: Any = None
+
+    def notice(self, event: Event) -> None:
+        """Moves the bar, or prints above it."""
+        match event:
+            case Started():
+                self._task = self._progress.add_task("collecting", total=event.items)
+            case Progress() if self._task is not None:
+                self._progress.update(self._task, completed=event.items)
+            case PhaseBegun() if self._task is not None:
+                self._progress.update(self._task, description=event.name)
+            case Warned() | Missing() | Retrying():
+                self._progress.console.print(line_of(event), markup=False, highlight=False)
+            case Finished() if self._task is not None:
+                self._progress.update(self._task, completed=event.items, description="done")
+            case _:
+                pass
+
+
+@contextmanager
+def _bars() -> Iterator[_Bars]:
+    from rich.console import Console  # noqa: PLC0415 -- only terminals need it
+    from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from rich.progress import Progress as RichProgress  # noqa: PLC0415
+
+    columns = (
+        TextColumn("[progress.description]{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("items"),
+        TimeElapsedColumn(),
+    )
+    with RichProgress(*columns, console=Console(stderr=True)) as progress:
+        yield _Bars(progress)
+
+
+def line_of(event: Event) -> str | None:
+    """The event in one line of plain text, or None where nobody needs it."""
+    match event:
+        case Started():
+            return f"{event.backup}: policy {event.policy}, cluster {event.cluster}, {event.items} items planned"
+        case PhaseBegun():
+            return f"{event.name} …"
+        case StepStored():
+            where = f" in {event.namespace}" if event.namespace else ""
+            planned = "" if event.items == event.planned else f" (planned {event.planned})"
+            return f"  {event.resource}{where}: {event.items}{planned}"
+        case Retrying():
+            return f"  retrying {event.what} in {event.wait:.1f} s (attempt {event.attempt} failed: {event.reason})"
+        case Warned():
+            return f"Warning: {event.message}"
+        case Missing():
+            return f"Missing: {event.what}: {event.reason}"
+        case KeyStored():
+            return f"  {event.key}: {event.size} bytes, sha256 {event.sha256}"
+        case Finished():
+            return f"{event.backup}: {event.phase}, {event.items} items in {event.seconds:.1f} s"
+        case Progress():
+            return None

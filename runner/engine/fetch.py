@@ -1,0 +1,56 @@
+"""Reads keys of a store: whole, or in pieces that are asked for ahead; retried, counted and hashed as they pass."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+
+from runner.engine.retry import Retrier
+from runner.errors import BackupDamaged
+from runner.model.manifest import StoredKey
+from runner.ports import Executor, ObjectStore, Pending
+
+PIECE_BYTES = 4 << 20  # one request each: a broken connection costs no more than this
+PIECES_AHEAD = 2
+DOCUMENT_BYTES = 256 << 20  # no manifest and no plan is larger; what is, is not read into memory
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A store, and what is needed to read from it well."""
+
+    store: ObjectStore
+    executor: Executor
+    retrier: Retrier
+
+    def document(self, key: str) -> bytes:
+        """All of a small key. KeyNotFound; BackupDamaged where it is too large to be one of ours."""
+        raw = self._range(key, 0, DOCUMENT_BYTES + 1)
+        if len(raw) > DOCUMENT_BYTES:
+            raise BackupDamaged(f"{key} is larger than {DOCUMENT_BYTES >> 20} MiB: Trysail did not write it")
+        return raw
+
+    def pieces(self, key: str, start: int, stop: int) -> Iterator[bytes]:
+        """The bytes from `start` up to `stop`, in pieces of 4 MiB; two are asked for ahead of the one in use.
+
+        KeyNotFound; BackupDamaged where the object ends before `stop`.
+        """
+        pending: deque[tuple[int, Pending[bytes]]] = deque()
+        try:
+            for begin in range(start, stop, PIECE_BYTES):
+                length = min(PIECE_BYTES, stop - begin)
+                work = partial(self._range, key, begin, length)
+                pending.append((begin + length, self.executor.submit(work)))
+                if len(pending) > PIECES_AHEAD:
+                    yield self._piece(key, begin, pending)
+            while pending:
+                yield self._piece(key, start, pending)
+        finally:
+            for _, rest in pending:
+                rest.cancel()
+
+    def _range(self, key: str, start: int, length: int) -> bytes:
+        return self.retrier.call(f"reading {key}", partial(self.store.read, key, start, length))

@@ -1,0 +1,36 @@
+"""What runs that never came to their manifest have left in a store. A run that still goes on looks alike."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from runner.archive.layout import MANIFEST
+from runner.engine.retry import Retrier
+from runner.model.result import Leftover
+from runner.ports import ObjectStore
+
+
+def find_leftovers(store: ObjectStore, retrier: Retrier, prefix: str, backup: str) -> tuple[bool, tuple[Leftover, ...]]:
+    """Whether `backup` is committed under `prefix` (a policy's), and what lies there without a manifest, sorted."""
+    keys: dict[str, list[int]] = {}
+    committed = set()
+    for stored in retrier.call("listing the store", lambda: list(store.keys(prefix))):
+        name, _, key = stored.key.removeprefix(prefix).partition("/")
+        keys.setdefault(name, []).append(stored.size)
+        if key == MANIFEST:
+            committed.add(name)
+    uploads: dict[str, int] = {}
+    for unfinished in retrier.call("listing uploads", partial(store.unfinished, prefix)):
+        name = unfinished.key.removeprefix(prefix).partition("/")[0]
+        uploads[name] = uploads.get(name, 0) + 1
+    left = (keys.keys() - committed) | uploads.keys()
+    leftovers = tuple(
+        Leftover(
+            backup=name,
+            keys=len(keys.get(name, ())) if name not in committed else 0,
+            size=sum(keys.get(name, ())) if name not in committed else 0,
+            uploads=uploads.get(name, 0),
+        )
+        for name in sorted(left)
+    )
+    return backup in committed, leftovers

@@ -1,0 +1,54 @@
+"""Retries, which live here and nowhere else: what is retriable is tried again, a bounded number of times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from runner.errors import ClusterBusy, StoreBusy, TrysailError
+from runner.model.event import Retrying
+from runner.ports import Clock, Observer
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLimits:
+    """How often and how long. With these defaults a call that fails at once is given up after about 20 seconds."""
+
+    attempts: int = 7
+    first_wait: float = 0.25  # seconds; doubles each time
+    longest_wait: float = 10.0
+    longest_server_wait: float = 60.0  # a Retry-After beyond this is cut
+
+
+@dataclass(frozen=True, slots=True)
+class Retrier:
+    """Makes a call until it succeeds, fails for good, or has failed too often: then the last error is raised."""
+
+    clock: Clock
+    observer: Observer
+    limits: RetryLimits = RetryLimits()
+
+    def call(self, what: str, work: Callable[[], T]) -> T:
+        """What `work` returns. `what` names it for people: `list of secrets in shop`."""
+        attempt = 1
+        while True:
+            try:
+                return work()
+            except TrysailError as error:
+                if not error.retriable or attempt >= self.limits.attempts:
+                    raise
+                wait = self._wait(error, attempt)
+                self.observer.notice(Retrying(what=what, reason=error.message, attempt=attempt, wait=round(wait, 2)))
+            self.clock.sleep(wait)
+            attempt += 1
+
+    def _wait(self, error: TrysailError, attempt: int) -> float:
+        """The server's own wish where it has one, else twice as long each time; spread so that many do not march."""
+        if isinstance(error, ClusterBusy | StoreBusy) and error.retry_after is not None:
+            wished = min(error.retry_after, self.limits.longest_server_wait)
+            return wished * (1 + 0.2 * self.clock.jitter())
+        longest = min(self.limits.first_wait * 2.0 ** (attempt - 1), self.limits.longest_wait)
+        return longest * (0.5 + 0.5 * self.clock.jitter())

@@ -1,0 +1,157 @@
+"""The planned items as pages of raw JSON, in the plan's order, while later pages are already on their way.
+
+A source is what is listed in one go for one or more steps of a type: a namespace, the whole cluster, or items by
+name. The window is bounded in pages and each page in bytes, so memory does not grow with the cluster.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import groupby
+
+from runner.engine.listing import FIRST_LIMIT, Listing
+from runner.engine.retry import Retrier
+from runner.errors import ClusterError, Unauthorized
+from runner.model.cluster import ListRequest, Page, Resource
+from runner.model.plan import Step
+from runner.ports import ClusterReader, Executor, Pending
+
+WINDOW_PAGES = 6  # pages under way or waiting
+PAGE_BYTES = 1 << 20  # aimed at
+LARGEST_PAGE = 4 << 20  # given up beyond this, and asked for again with fewer items
+UNKNOWN_SIZE_LIMIT = 50  # items of a type's first page, whose size nobody knows
+NAMED_ONE_BY_ONE = 50  # up to so many items are asked for by name, more are picked out of a list
+
+# Listing a namespace costs a request, listing more than is wanted costs by the item: a request is worth about this
+# many. Below the smaller number of namespaces the question is not worth a request of its own.
+ITEMS_PER_REQUEST = 75
+FEW_NAMESPACES = 20
+
+
+@dataclass
+class Source:
+    """One list, and the steps that its items belong to (by namespace)."""
+
+    resource: Resource
+    steps: tuple[Step, ...]
+    listing: Listing | None  # None where items are asked for by name
+    pending: deque[Pending[Page]] = field(default_factory=deque)
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What came of a source: a page, or the error that ends it. `last` comes once a source."""
+
+    source: Source
+    page: Page | None
+    error: ClusterError | None
+    last: bool
+
+
+@dataclass
+class Sources:
+    """Fetches what the steps of a plan need. One run, one use."""
+
+    cluster: ClusterReader
+    executor: Executor
+    retrier: Retrier
+    query: Callable[[Resource], str]  # the label query that a type is listed with; "" for none
+    _item_sizes: dict[str, int] = field(default_factory=dict)  # type -> bytes of an item, the largest average seen
+
+    def fetch(self, steps: Sequence[Step], resources: Mapping[str, Resource]) -> Iterator[Fetched]:
+        """Every page of every step, in order. Only Unauthorized is raised: it would meet every step alike."""
+        waiting = deque(self._sources(steps, resources))
+        started: deque[Source] = deque()
+        while waiting or started:
+            while waiting and sum(len(source.pending) for source in started) < WINDOW_PAGES:
+                source = waiting.popleft()
+                self._begin(source)
+                started.append(source)
+            yield from self._drain(started.popleft())
+
+    # choosing lists
+
+    def _sources(self, steps: Sequence[Step], resources: Mapping[str, Resource]) -> Iterable[Source]:
+        for name, of_type in groupby(steps, key=lambda step: step.resource):
+            resource = resources[name]
+            for by_name, group in groupby(of_type, key=lambda step: step.names is not None):
+                chosen = tuple(group)
+                if by_name:
+                    yield from (self._named(resource, step) for step in chosen)
+                elif len(chosen) > FEW_NAMESPACES and self._cheaper_at_once(resource, chosen):
+                    yield Source(resource, chosen, self._listing(resource, "", self.query(resource)))
+                else:
+                    yield from (
+                        Source(resource, (step,), self._listing(resource, step.namespace, self.query(resource)))
+                        for step in chosen
+                    )
+
+    def _named(self, resource: Resource, step: Step) -> Source:
+        assert step.names is not None
+        if len(step.names) <= NAMED_ONE_BY_ONE:
+            return Source(resource, (step,), None)
+        return Source(resource, (step,), self._listing(resource, step.namespace, ""))
+
+    def _cheaper_at_once(self, resource: Resource, steps: tuple[Step, ...]) -> bool:
+        request = ListRequest(resource, limit=1, metadata_only=True)
+        try:
+            page = self.retrier.call(f"count of {resource.name}", partial(self.cluster.page, request))
+        except Unauthorized:
+            raise
+        except ClusterError:
+            return False  # not allowed, perhaps: each namespace may be
+        total = len(page.items) + (page.remaining or 0)
+        planned = sum(step.count for step in steps)
+        return total - planned < ITEMS_PER_REQUEST * len(steps)
+
+    def _listing(self, resource: Resource, namespace: str, query: str) -> Listing:
+        request = ListRequest(
+            resource, namespace=namespace, limit=FIRST_LIMIT, label_selector=query, max_bytes=LARGEST_PAGE
+        )
+        return Listing(self.cluster, self.retrier, request, page_bytes=PAGE_BYTES)
+
+    # fetching
+
+    def _begin(self, source: Source) -> None:
+        if source.listing is not None:
+            source.listing.start_with(self._first_limit(source.resource))
+            source.pending.append(self.executor.submit(source.listing.next_page))
+            return
+        (step,) = source.steps
+        for name in step.names or ():
+            request = ListRequest(
+                source.resource, namespace=step.namespace, limit=1, field_selector=f"metadata.name={name}"
+            )
+            what = f"{source.resource.name} {name}"
+            fetch = partial(self.retrier.call, what, partial(self.cluster.page, request))
+            source.pending.append(self.executor.submit(fetch))
+
+    def _drain(self, source: Source) -> Iterator[Fetched]:
+        listing = source.listing
+        while source.pending:
+            try:
+                page = source.pending.popleft().result()
+            except Unauthorized:
+                raise
+            except ClusterError as error:
+                for rest in source.pending:
+                    rest.cancel()
+                source.pending.clear()
+                yield Fetched(source, None, error, last=True)
+                return
+            if listing is not None and not listing.done:
+                source.pending.append(self.executor.submit(listing.next_page))
+            self._learn(source.resource, page)
+            yield Fetched(source, page, None, last=not source.pending)
+
+    def _first_limit(self, resource: Resource) -> int:
+        size = self._item_sizes.get(resource.name)
+        return UNKNOWN_SIZE_LIMIT if size is None else max(1, min(PAGE_BYTES // size, FIRST_LIMIT))
+
+    def _learn(self, resource: Resource, page: Page) -> None:
+        if page.items:
+            size = max(1, page.size // len(page.items))
+            self._item_sizes[resource.name] = max(size, self._item_sizes.get(resource.name, 0))

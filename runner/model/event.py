@@ -1,0 +1,78 @@
+"""What the engine says of itself while it works: one struct a kind, for progress bars, logs and `log.jsonl.gz`."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Started(msgspec.Struct, frozen=True, tag="started", tag_field="event"):
+    """A run begins: its backup's name, and how many items its plan counts."""
+
+    backup: str
+    policy: str
+    cluster: str
+    items: int
+
+
+class PhaseBegun(msgspec.Struct, frozen=True, tag="phase", tag_field="event"):
+    """The next part of the work begins, in words: `collecting`, `storing objects`, `verifying the upload`."""
+
+    name: str
+
+
+class StepStored(msgspec.Struct, frozen=True, tag="stored", tag_field="event"):
+    """A step's items lie in the archive."""
+
+    resource: str
+    namespace: str
+    items: int
+    planned: int
+    size: int  # bytes of YAML
+
+
+class Progress(msgspec.Struct, frozen=True, tag="progress", tag_field="event"):
+    """How far the run is, in items; sent often, never logged."""
+
+    items: int
+
+
+class Retrying(msgspec.Struct, frozen=True, tag="retrying", tag_field="event"):
+    """A call failed and will be made again after `wait` seconds."""
+
+    what: str
+    reason: str
+    attempt: int
+    wait: float
+
+
+class Warned(msgspec.Struct, frozen=True, tag="warning", tag_field="event"):
+    """Something a person should read."""
+
+    message: str
+
+
+class Missing(msgspec.Struct, frozen=True, tag="missing", tag_field="event"):
+    """Something planned that the backup does not hold, and why."""
+
+    what: str
+    reason: str
+
+
+class KeyStored(msgspec.Struct, frozen=True, tag="uploaded", tag_field="event"):
+    """An object lies in the store and its bytes are proven."""
+
+    key: str
+    size: int
+    sha256: str
+
+
+class Finished(msgspec.Struct, frozen=True, tag="finished", tag_field="event"):
+    """The run has ended."""
+
+    backup: str
+    phase: str
+    items: int
+    seconds: float
+
+
+Event = Started | PhaseBegun | StepStored | Progress | Retrying | Warned | Missing | KeyStored | Finished

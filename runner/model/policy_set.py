@@ -1,0 +1,26 @@
+"""What was loaded from files: merged policies and the locations they name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from runner.model.location import LocationSpec
+from runner.model.policy import BackupPolicy
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedPolicy:
+    """A policy after `extends` is merged, with the location it names in place."""
+
+    policy: BackupPolicy  # merged; `extends` is None, `spec.storage_location` still as written
+    location: LocationSpec
+    location_name: str  # the BackupStorageLocation's name; "" where the policy writes it out
+    file: str  # where the policy was read from
+
+
+@dataclass(frozen=True, slots=True)
+class PolicySet:
+    """Every document of the given paths, checked as a whole. Sorted by name."""
+
+    policies: tuple[ResolvedPolicy, ...]
+    locations: dict[str, LocationSpec]

@@ -1,0 +1,58 @@
+"""Label selectors: whether labels match, the query that asks an API server the same, and the words for people.
+
+Rules: kubernetes.io/docs/concepts/overview/working-with-objects/labels; NotIn and != also hold where the key is absent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from runner.model.policy import LabelRequirement, LabelSelector
+
+# On an object: it is left out; on a Namespace: all that is in it. Velero's own label is honoured as well.
+EXCLUDE_LABELS = ("trysail.dev/exclude-from-backup", "velero.io/exclude-from-backup")
+
+
+def excluded_by_label(labels: Mapping[str, str]) -> str | None:
+    """The exclude label that is set to "true", or None."""
+    for label in EXCLUDE_LABELS:
+        if labels.get(label) == "true":
+            return label
+    return None
+
+
+def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
+    """Whether all of `selector` holds for `labels`."""
+    return all(labels.get(key) == value for key, value in selector.match_labels.items()) and all(
+        _requirement_holds(requirement, labels) for requirement in selector.match_expressions
+    )
+
+
+def as_query(selector: LabelSelector) -> str:
+    """`selector` in the form of the API server's labelSelector parameter and of kubectl's -l."""
+    terms = [f"{key}={value}" for key, value in sorted(selector.match_labels.items())]
+    for requirement in selector.match_expressions:
+        values = f"({','.join(requirement.values)})"
+        match requirement.operator:
+            case "In":
+                terms.append(f"{requirement.key} in {values}")
+            case "NotIn":
+                terms.append(f"{requirement.key} notin {values}")
+            case "Exists":
+                terms.append(requirement.key)
+            case "DoesNotExist":
+                terms.append(f"!{requirement.key}")
+    return ",".join(terms)
+
+
+def _requirement_holds(requirement: LabelRequirement, labels: Mapping[str, str]) -> bool:
+    value = labels.get(requirement.key)
+    match requirement.operator:
+        case "In":
+            return value is not None and value in requirement.values
+        case "NotIn":
+            return value is None or value not in requirement.values
+        case "Exists":
+            return value is not None
+        case "DoesNotExist":
+            return value is None

@@ -1,0 +1,34 @@
+"""Paths of fields, as people read them. Below a credential, only the names of our own fields are ever shown."""
+
+from __future__ import annotations
+
+from runner.model.location import AzureCredential, ManagedIdentity, S3Credential, SecretKeyRef, SecretRef
+
+FieldPath = tuple[str | int, ...]
+
+_CREDENTIAL = "credential"
+_CREDENTIAL_FIELDS = frozenset(
+    field.alias or name
+    for model in (S3Credential, AzureCredential, ManagedIdentity, SecretRef, SecretKeyRef)
+    for name, field in model.model_fields.items()
+)
+
+
+def dotted(path: FieldPath) -> str:
+    """`spec.includedNamespaces[0]`; a key that is no plain word is quoted in brackets."""
+    text = ""
+    for position, part in enumerate(path):
+        if secret(path[:position]) and isinstance(part, str) and part not in _CREDENTIAL_FIELDS:
+            return text
+        if isinstance(part, int):
+            text += f"[{part}]"
+        elif part.replace("-", "").isalnum() and part.isascii():
+            text += f".{part}" if text else part
+        else:
+            text += f'["{part}"]'
+    return text
+
+
+def secret(path: FieldPath) -> bool:
+    """Whether `path` leads into a credential, where somebody may have written a secret itself."""
+    return _CREDENTIAL in path

@@ -1,0 +1,143 @@
+"""The JSON Schema of the documents, in the form that editors read: draft 7, one schema for every kind. Pure.
+
+pydantic emits 2020-12; the YAML language server reads draft 7, completes best where `if`/`then` says which branch is
+meant, and shows only what stands beside no `$ref`. What a schema cannot say (names that nothing has), `validate` does.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from runner.model.document import API_VERSION
+from runner.model.policy import NEW_FAMILY, OLD_FAMILY
+from runner.policies.identity import KINDS
+
+Schema = dict[str, Any]
+
+_REF = "#/definitions/"
+_SPEC = "BackupPolicySpec"
+_PATCH = "Patch"  # ends the name of a definition whose every field may be left out, or taken away with null
+
+
+def schema_text() -> str:
+    """The schema as the file that is committed."""
+    return json.dumps(document_schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def document_schema() -> Schema:
+    """One schema that every document of ours meets."""
+    definitions: dict[str, Schema] = {}
+    for kind, model in KINDS.items():
+        root = model.model_json_schema(ref_template=f"{_REF}{{model}}")
+        definitions |= {name: _draft7(definition) for name, definition in root.pop("$defs").items()}
+        definitions[kind] = _draft7(root)
+    definitions[_SPEC]["dependencies"] = _unmixed()
+    definitions |= _patches(definitions, _SPEC)
+    _let_extend(definitions["BackupPolicy"])
+    return {
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Trysail",
+        "description": "Documents of trysail.dev, as they are committed to git.",
+        "type": "object",
+        "required": ["apiVersion", "kind", "metadata", "spec"],
+        "properties": {
+            "apiVersion": {"const": API_VERSION, "description": "The version that this document is written in."},
+            "kind": {"enum": list(KINDS), "description": "What the document describes."},
+        },
+        "allOf": [_where("kind", kind, {"$ref": f"{_REF}{kind}"}) for kind in KINDS],
+        "definitions": dict(sorted(definitions.items())),
+    }
+
+
+def _draft7(node: Any) -> Any:
+    """`node` of pydantic's schema without null, made titles and 2020-12."""
+    if isinstance(node, list):
+        return [_draft7(item) for item in node]
+    if not isinstance(node, dict):
+        return node
+    if "discriminator" in node:
+        return _by_provider(node)
+    plain = {name: _draft7(value) for name, value in node.items() if not _is_noise(name, value)}
+    if "patternProperties" in plain:
+        plain["additionalProperties"] = False
+    choices = [choice for choice in plain.get("anyOf", []) if choice != {"type": "null"}]
+    if len(choices) == 1:
+        del plain["anyOf"]
+        plain = {**choices[0], **plain}
+    if "$ref" in plain and len(plain) > 1:
+        # Draft 7 ignores whatever stands beside a $ref.
+        plain["allOf"] = [{"$ref": plain.pop("$ref")}]
+    return plain
+
+
+def _is_noise(name: str, value: Any) -> bool:
+    """Titles that pydantic makes of field names, and the default null. A field may well be called `title`."""
+    return (name == "title" and isinstance(value, str)) or (name == "default" and value is None)
+
+
+def _by_provider(union: Schema) -> Schema:
+    """A union whose branches `provider` tells apart."""
+    name, mapping = union["discriminator"]["propertyName"], union["discriminator"]["mapping"]
+    described = {"description": union["description"]} if "description" in union else {}
+    return {
+        **described,
+        "type": "object",
+        "required": [name],
+        "properties": {name: {"enum": sorted(mapping), "description": "Which store this is."}},
+        "allOf": [_where(name, value, {"$ref": reference}) for value, reference in sorted(mapping.items())],
+    }
+
+
+def _where(name: str, value: str, then: Schema) -> Schema:
+    return {"if": {"required": [name], "properties": {name: {"const": value}}}, "then": then}
+
+
+def _unmixed() -> Schema:
+    """The two families of type filters, and the two kinds of selectors, keep each other out."""
+    newer = {"not": {"anyOf": [{"required": [name]} for name in NEW_FAMILY]}}
+    return {**dict.fromkeys(OLD_FAMILY, newer), "labelSelector": {"not": {"required": ["orLabelSelectors"]}}}
+
+
+def _let_extend(policy: Schema) -> None:
+    """With `extends`, a spec is a merge patch."""
+    whole = policy["properties"]["spec"].pop("allOf")[0]
+    patch = {"$ref": whole["$ref"] + _PATCH}
+    policy["if"] = {"required": ["extends"]}
+    policy["then"] = {"properties": {"spec": patch}}
+    policy["else"] = {"properties": {"spec": whole}}
+
+
+def _patches(definitions: dict[str, Schema], name: str) -> dict[str, Schema]:
+    """The definition `name` as a JSON merge patch, and every definition that it needs for that."""
+    made: dict[str, Schema] = {}
+    wanted = [name]
+    while wanted:
+        source = wanted.pop()
+        if source + _PATCH not in made:
+            made[source + _PATCH] = _patch(definitions[source], wanted)
+    return made
+
+
+def _patch(node: Schema, wanted: list[str]) -> Schema:
+    """`node` as a merge patch; adds to `wanted` what it refers to. A list is replaced whole, and stays as it is."""
+    if "$ref" in node:
+        name = node["$ref"].removeprefix(_REF)
+        wanted.append(name)
+        return {"$ref": f"{_REF}{name}{_PATCH}"}
+    dropped = {"required", "minProperties", "maxProperties", "dependencies", "default"}
+    patch = {name: value for name, value in node.items() if name not in dropped}
+    if any("if" in branch for branch in node.get("allOf", [])):
+        # The provider may be the base's, so any branch will do.
+        del patch["allOf"], patch["properties"]
+        patch["anyOf"] = [_patch(branch["then"], wanted) for branch in node["allOf"]]
+    for combined in {"allOf", "oneOf", "anyOf"} & patch.keys() & node.keys():
+        patch[combined] = [_patch(branch, wanted) for branch in node[combined]]
+    for fields in {"properties", "patternProperties"} & patch.keys():
+        patch[fields] = {name: _or_null(_patch(field, wanted)) for name, field in node[fields].items()}
+    return patch
+
+
+def _or_null(field: Schema) -> Schema:
+    described = {"description": field.pop("description")} if "description" in field else {}
+    return {**described, "anyOf": [field, {"type": "null"}]}

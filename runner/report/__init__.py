@@ -1,0 +1,1 @@
+"""Rendering of plans, results and backups: pure functions from nouns to text."""

@@ -1,0 +1,96 @@
+"""What all parts stand on: processes, programs, ports and the cache. Needs no part itself."""
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.parts import PartUnavailable
+from tests.parts.cache import made_once
+from tests.parts.ports import free_port
+from tests.parts.process import ServerProcess
+from tests.parts.programs import installed_program
+
+
+def test_a_server_that_dies_is_an_error_with_its_last_words(tmp_path: Path) -> None:
+    """A server that ends before it is ready raises at once, and says why it ended."""
+    server = ServerProcess(["sh", "-c", "echo out of luck; exit 3"], log=tmp_path / "log")
+
+    with pytest.raises(PartUnavailable, match=r"ended with code 3(?s:.*)out of luck"):
+        server.wait_until(lambda: False, seconds=60)
+
+
+def test_children_end_with_their_server(tmp_path: Path) -> None:
+    """What a server started is stopped with it."""
+    server = ServerProcess(["sh", "-c", "sleep 600 & echo $!; wait"], log=tmp_path / "log")
+    server.wait_until(lambda: (tmp_path / "log").read_text().endswith("\n"), seconds=60)
+
+    server.stop()
+
+    assert not _runs(int((tmp_path / "log").read_text()))
+
+
+def test_a_missing_program_is_an_error() -> None:
+    """A package that is not installed is named, with what to do."""
+    with pytest.raises(PartUnavailable, match="pip install no-such-distribution"):
+        installed_program("no-such-distribution", "bin/program")
+
+
+def test_a_port_is_given_to_one_process_only() -> None:
+    """A port that this process was given cannot be reserved by another one."""
+    port = free_port()
+    ask = f"from tests.parts import ports; raise SystemExit(ports._reserve({port}))"
+
+    other = subprocess.run([sys.executable, "-c", ask], check=False, cwd=Path(__file__).parents[2])
+
+    assert other.returncode == 0
+
+
+def test_things_are_made_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several that want the same thing at once wait for the one that makes it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    made: list[Path] = []
+    start = threading.Barrier(4)
+
+    def make(folder: Path) -> None:
+        made.append(folder)
+        (folder / "content").write_text("whole")
+
+    def want() -> None:
+        start.wait()
+        found.append((made_once("thing", make) / "content").read_text())
+
+    found: list[str] = []
+    threads = [threading.Thread(target=want) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert found == ["whole"] * 4
+    assert len(made) == 1
+
+
+def test_a_failed_making_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What could not be made whole is not there, and is made anew the next time."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+
+    def fail(folder: Path) -> None:
+        (folder / "half").touch()
+        raise PartUnavailable
+
+    with pytest.raises(PartUnavailable):
+        made_once("thing", fail)
+
+    assert list(made_once("thing", lambda _: None).iterdir()) == []
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process runs; one that ended and that nobody has reaped does not."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
