@@ -49,7 +49,7 @@ class AzureStore:
         self, location: AzureLocation, *, account_key: str | None = None, sas_token: str | None = None
     ) -> None:
         """Opens nothing. Without key, token and managed identity, Azure's default chain is asked on first use."""
-        prefix = location.object_storage.prefix.strip("/")
+        prefix = location.object_storage.prefix.removesuffix("/")
         self._prefix = f"{prefix}/" if prefix else ""
         self._container = _Container(location, account_key=account_key, sas_token=sas_token)
         self.url = (

@@ -26,7 +26,7 @@ from runner.model.cluster import ClusterIdentity, Discovery, ItemId, ListRequest
 _NOT_IN_LABELS = re.compile(r"[^a-z0-9]+")
 _DNS_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _LABEL_LENGTH = 63
-_NAMESPACE = ("v1", "Namespace")
+_NAMESPACES = Resource("", "namespaces", "v1", "Namespace", namespaced=False)
 
 
 class ManifestsCluster:
@@ -67,9 +67,8 @@ class ManifestsCluster:
             return self._state
 
     def _kube_system_uid(self) -> str:
-        namespaces = KnownTypes().find(*_NAMESPACE).resource
         try:
-            whole = self._loaded().get(namespaces, "", "kube-system").whole
+            whole = self._loaded().get(_NAMESPACES, "", "kube-system").whole
         except ItemNotFound:
             return ""
         return str(msgspec.json.decode(whole)["metadata"]["uid"])
@@ -126,7 +125,9 @@ class _Folder:
 
     def imply_namespaces(self) -> None:
         """Adds the namespaces that objects live in, and no file declares."""
-        declared = {item.name for item in self._found if (item.group, item.plural) == ("", "namespaces")}
+        declared = {
+            item.name for item in self._found if (item.group, item.plural) == (_NAMESPACES.group, _NAMESPACES.plural)
+        }
         for name in sorted({item.namespace for item in self._found if item.namespace} - declared):
             self.take(Manifest(origin="", value=implied_namespace(name)))
 

@@ -6,11 +6,14 @@ Takes what `kubectl apply -R -f FOLDER` takes: *.yaml, *.yml and *.json, several
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn
+
+import msgspec
 
 from runner.archive.reader import YamlError, read_documents
 from runner.errors import FormatError, UsageError
@@ -40,10 +43,8 @@ class Manifest(NamedTuple):
 def read_folder(folder: Path) -> Iterator[Manifest]:
     """Every object, in the order of the files' paths. Hidden files and folders are left alone.
 
-    FormatError for what cannot be read; UsageError where there is no such folder, or no manifest in it.
+    FormatError for a file that cannot be read; UsageError for a folder that cannot, or that has no manifest.
     """
-    if not folder.is_dir():
-        raise UsageError(f"there is no folder {folder}", hint="name a folder of manifests")
     files = sorted(_files(folder))
     if not files:
         raise UsageError(f"{folder} has no manifests", hint="a manifest is a file *.yaml, *.yml or *.json")
@@ -63,12 +64,14 @@ def _files(folder: Path) -> Iterator[Path]:
         folders[:] = [name for name in folders if not name.startswith(".")]
         for name in names:
             file = Path(path, name)
-            if not name.startswith(".") and file.suffix in _SUFFIXES and file.is_file():
+            if not name.startswith(".") and file.suffix in _SUFFIXES:
                 yield file
 
 
 def _unreadable(error: OSError) -> NoReturn:
-    raise FormatError(f"{error.filename} cannot be read: {error.strerror}", hint="check its owner and mode") from error
+    raise UsageError(
+        f"the folder {error.filename} cannot be read: {error.strerror}", hint="name a folder of manifests"
+    ) from error
 
 
 def _yaml(file: Path, content: bytes) -> Iterator[tuple[int, Any]]:
@@ -89,19 +92,23 @@ def _yaml(file: Path, content: bytes) -> Iterator[tuple[int, Any]]:
 
 
 def _json(file: Path, content: bytes) -> Iterator[tuple[int, Any]]:
+    hint = "the file is no JSON; mend it"
     try:
-        yield 1, json.loads(content, parse_constant=_no_number)
+        value = json.loads(content, parse_float=_finite, parse_constant=_finite)
+        msgspec.json.encode(value)  # half of a surrogate pair passes the line above, and is no text
     except json.JSONDecodeError as error:
-        raise FormatError(
-            f"{file}:{error.lineno}:{error.colno}: {error.msg}", hint="the file is no JSON; mend it"
-        ) from error
-    except ValueError as error:
-        raise FormatError(f"{file}: {error}", hint="the file is no JSON; mend it") from error
+        raise FormatError(f"{file}:{error.lineno}:{error.colno}: {error.msg}", hint=hint) from error
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"{file}:1: {error}", hint=hint) from error
+    yield 1, value
 
 
-def _no_number(word: str) -> NoReturn:
-    message = f"{word} is no number in JSON"
-    raise ValueError(message)
+def _finite(word: str) -> float:
+    number = float(word)
+    if not math.isfinite(number):
+        message = f"{word} is no number in JSON"
+        raise ValueError(message)
+    return number
 
 
 def _objects(origin: str, value: Any) -> Iterator[Manifest]:

@@ -56,7 +56,7 @@ class S3Store:
         session_token: str | None = None,
     ) -> None:
         """Opens nothing. Without keys, AWS' own chain (environment, profile, instance role) is asked on first use."""
-        prefix = location.object_storage.prefix.strip("/")
+        prefix = location.object_storage.prefix.removesuffix("/")
         self._prefix = f"{prefix}/" if prefix else ""
         keys = {
             "aws_access_key_id": access_key_id,
@@ -169,10 +169,11 @@ class _S3Upload:
             parts = {"Parts": [part for _, part in sorted(self._parts.items())]}
             given = {"UploadId": self._begun(), "MultipartUpload": parts}
             try:
-                self._bucket.write_once("complete_multipart_upload", self._key, **given)
+                answer = self._bucket.write_once("complete_multipart_upload", self._key, **given)
             except NoSuchUpload as error:  # as after a first call whose answer was lost
                 self._bucket.must_be_free(self._key, error)
                 raise
+            self._bucket.must_have("ETag", answer)
         self._completed = True
 
     def abort(self) -> None:
@@ -220,9 +221,8 @@ class _Bucket:
         with self._mapped(""):
             paginator = self._connected().get_paginator(operation)
             pages = list(paginator.paginate(Bucket=self._name, **parameters))
-        # A body that was lost on the way reads as a listing of nothing; a real one names its bucket at least.
-        if any(page.keys() <= {"ResponseMetadata"} for page in pages):
-            raise StoreUnreachable("The store's answer is cut off", location=f"s3://{self._name}")
+        for page in pages:
+            self.must_have("Name" if "Name" in page else "Bucket", page)
         return pages
 
     def body(self, key: str, **parameters: Any) -> Iterator[bytes]:
@@ -236,18 +236,17 @@ class _Bucket:
         """Makes an object of one request; KeyExists."""
         self.write_once("put_object", key, Body=data, **self.proof(data), **self._encryption)
 
-    def write_once(self, operation: str, key: str, **parameters: Any) -> None:
-        """A request that makes an object, if its key is free: KeyExists."""
+    def write_once(self, operation: str, key: str, **parameters: Any) -> Any:
+        """The answer to a request that makes an object, if its key is free: KeyExists."""
         if not (self.is_aws and self._sends_condition):
             self.must_be_free(key)
         if not self._sends_condition:
-            self.call(operation, key, **parameters)
-            return
+            return self.call(operation, key, **parameters)
         try:
-            self.call(operation, key, IfNoneMatch="*", **parameters)
+            return self.call(operation, key, IfNoneMatch="*", **parameters)
         except NotImplementedThere:
             self._sends_condition = False
-            self.write_once(operation, key, **parameters)
+            return self.write_once(operation, key, **parameters)
         except WriteConflict as error:
             self.must_be_free(key, error)
             raise
@@ -258,12 +257,16 @@ class _Bucket:
             self.call("head_object", key)
             raise KeyExists("The key exists already", location=f"s3://{self._name}", key=key) from cause
 
+    def must_have(self, name: str, answer: Mapping[str, Any]) -> None:
+        """An answer whose body was lost on the way reads as an empty one: a listing of nothing, a success."""
+        if name not in answer:
+            raise StoreUnreachable("The store's answer is cut off", location=f"s3://{self._name}")
+
     def begin(self, key: str) -> str:
         """The id of a new multipart upload."""
         checksum = {"ChecksumAlgorithm": "SHA256"} if self.is_aws else {}
         answer = self.call("create_multipart_upload", key, **checksum, **self._encryption)
-        if "UploadId" not in answer:
-            raise StoreUnreachable("The store's answer is cut off", location=f"s3://{self._name}", key=key)
+        self.must_have("UploadId", answer)
         return str(answer["UploadId"])
 
     def abort(self, key: str, upload_id: str) -> None:

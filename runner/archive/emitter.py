@@ -16,18 +16,10 @@ from typing import Any, Final, final
 
 import msgspec
 
-REMEMBERED_BYTES: Final = 8 << 20
-"""What an Emitter remembers of `fieldsV1` at most: JSON and YAML together."""
-
-_REMEMBERED_WORDS: Final = 8192
+_REMEMBERED_WORDS: Final = 8192  # of at most _WORD characters: some 2 MiB
 _REMEMBERED_KEYS: Final = 2048  # at each depth
 _WORD: Final = 48  # characters; longer strings seldom repeat
 _SIMPLE_KEY: Final = 1000  # readers look 1,024 characters ahead for the colon of a key without `? `
-_FOLDED: Final = 200  # bytes; smaller subtrees are written faster than they are looked up
-_SPLIT: Final = 300  # bytes; a larger subtree that is new is looked up by its parts
-
-_FIELDS: Final = b',"fieldsV1":'  # between the quotes of a JSON string this cannot stand: its own are escaped
-_MARK: Final = b'"\\u0000'
 
 _FLAT: Final = ' !"$-9;-~'  # ASCII that means nothing inside a plain word: neither control characters nor # and :
 _SEEN: Final = (
@@ -36,34 +28,36 @@ _SEEN: Final = (
 )  # what is not ASCII, can be seen and does not break a line
 
 
-def _plain(body: str, letters: str) -> re.Pattern[str]:
-    """Matches words that every reader takes for strings, those of `_RESERVED` aside."""
+def _plain(flat: str, letters: str) -> re.Pattern[str]:
+    """Matches words that every reader takes for strings, those of `_RESERVED` aside.
+
+    Each branch begins with the characters that it needs, by which the engine passes over it quickly.
+    """
+    rest = rf"[{flat}]*+(?:(?::(?=[^ ])|(?<![ ])\#)[{flat}]*+)*+(?<![ ])"
     return re.compile(
-        rf"""(?:
-            [A-Za-z_/($({letters}]                                              # a name, a path, $(VAR)
-            | --?[A-Za-z]                                                       # a flag
-            | (?![0-9]{{4}}-)[0-9]++(?:\.[0-9]++)*+[acdf-nq-wyzACDF-NQ-WYZ/%]   # 5Gi, 1.5h, 25%, 10.0.0.0/8
-        )[{body}]*+(?:(?::(?=[^ ])|(?<![ ])\#)[{body}]*+)*+(?<![ ])
-        | [0-9]++(?:\.[0-9]++){{2,}}                                            # 10.0.0.1
-        | [0-9a-f]{{8}}-(?:[0-9a-f]{{4}}-){{3}}[0-9a-f]{{12}}
+        rf"""
+        [A-Za-z_/(${letters}]{rest}
+        | -  -?[A-Za-z]{rest}                                                                  # a flag
+        | [0-9](?![0-9]{{3}}-)[0-9]*+(?:\.[0-9]++)*+[acdf-nq-wyzACDF-NQ-WYZ/%]{rest}           # 5Gi, 25%, 10.0.0.0/8
+        | [0-9][0-9]*+(?:\.[0-9]++){{2,}}                                                      # 10.0.0.1
+        | [0-9][0-9a-f]{{7}}-(?:[0-9a-f]{{4}}-){{3}}[0-9a-f]{{12}}                              # a UID
         | \.
         """,
         re.VERBOSE,
     )
 
 
-_plain_ascii: Final = _plain(_FLAT, "").fullmatch
-_plain_unicode: Final = _plain(_FLAT + _SEEN, _SEEN).fullmatch
+_is_plain_ascii: Final = _plain(_FLAT, "").fullmatch
+_is_plain: Final = _plain(_FLAT + _SEEN, _SEEN).fullmatch
 _RESERVED: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})  # in lower case
 _ESCAPED: Final = re.compile(f"[^\x20-\x7e{_SEEN}]")
 # A literal block has no escapes: so nothing that a reader refuses, normalises or takes for the end of a line.
-_unfit_for_literal: Final = re.compile(
+_UNFIT: Final = bytes([*range(9), *range(11, 32), 127])
+_unfit: Final = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]"
 ).search
-_unfit_ascii: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f]").search
 
 _decode: Final = msgspec.json.Decoder().decode
-_split: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
 def emit(value: object) -> bytes:
@@ -80,18 +74,13 @@ def emit(value: object) -> bytes:
 
 @final
 class Emitter:
-    """Writes many documents, remembering what repeats: words, keys, and the `fieldsV1` of managed fields.
+    """Writes many documents and remembers the words and keys that repeat; what it remembers is bounded."""
 
-    What it remembers is bounded and never changes a document.
-    """
-
-    __slots__ = ("_fields", "_room", "_root", "_words")
+    __slots__ = ("_root", "_words")
 
     def __init__(self) -> None:
         self._root = _Level("")
-        self._fields = self._root.deeper().deeper().deeper()  # the depth of metadata.managedFields[].fieldsV1
         self._words: dict[str, str] = {}
-        self._room = REMEMBERED_BYTES
 
     def object(self, raw: bytes | msgspec.Raw, api_version: str, kind: str) -> bytes:
         """Writes one object of a list page, given as its JSON, as a YAML document in UTF-8.
@@ -99,9 +88,8 @@ class Emitter:
         Items of a list lack `apiVersion` and `kind`: the given ones are put first. An item that has its own keeps
         them. Raises msgspec.DecodeError where the JSON is malformed, else as `emit` does.
         """
-        data = bytes(raw)
         try:
-            value = self._folded(data) if _FIELDS in data else _decode(data)
+            value = _decode(raw)
         except RecursionError as error:
             raise _too_deep() from error
         if type(value) is dict and ("kind" not in value or "apiVersion" not in value):
@@ -129,7 +117,8 @@ class Emitter:
         for key, value in mapping.items():
             kind = type(value)
             if kind is str:
-                lines.append(heads[key] + (words.get(value) or self._string(value, level)))
+                lines.append(heads[key])
+                lines.append(words.get(value) or self._string(value, level))
             elif kind is dict:
                 if value:
                     lines.append(heads[key])
@@ -138,12 +127,9 @@ class Emitter:
                     lines.append(heads[key] + " {}")
             elif kind is int:
                 lines.append(f"{heads[key]} {value}")
-            elif kind is list:
-                if value:
-                    lines.append(heads[key])
-                    self._sequence(value, level, lines)
-                else:
-                    lines.append(heads[key] + " []")
+            elif kind is list and value:
+                lines.append(heads[key])
+                self._sequence(value, level, lines)
             else:
                 lines.append(heads[key] + _scalar(value))
 
@@ -165,71 +151,21 @@ class Emitter:
                 lines.append(dash + _scalar(value))
 
     def _string(self, value: str, level: _Level) -> str:
-        if _plain_ascii(value) and not (len(value) < 6 and value.lower() in _RESERVED):
-            text = " " + value
+        """Gives a space and the text of a string that is not remembered."""
+        if _is_plain_ascii(value):
+            reserved = len(value) < 6 and value.lower() in _RESERVED  # the length first: it is quicker
+            text = f' "{value}"' if reserved else " " + value
         elif "\n" in value and _is_literal(value):
             return _literal(value, level.indent + "  ")
-        elif not value.isascii() and _plain_unicode(value):
+        elif not value.isascii() and _is_plain(value):
             text = " " + value
         else:
             text = " " + _quoted(value)
         if len(value) <= _WORD:
-            if len(self._words) >= _REMEMBERED_WORDS:
-                self._words.clear()
-            self._words[value] = text
-        return text
-
-    def _folded(self, data: bytes) -> Any:
-        """Decodes an object with the YAML of its managed fields in their place, where they are large enough.
-
-        A subtree is found by what must follow it and is proven by decoding it: JSON that is complete where it ends
-        cannot end anywhere else. What does not fit this picture is decoded as a whole.
-        """
-        if _MARK in data:
-            return _decode(data)
-        head, *parts = data.split(_FIELDS)
-        chunks = [head]
-        texts: dict[int, str] = {}
-        for number, part in enumerate(parts):
-            entry = part.rfind(b'},{"') if number < len(parts) - 1 else part.find(b"}]")
-            end = entry if part[entry - 1 : entry] == b"}" else part.rfind(b'},"', 0, max(entry, 0)) + 1
-            if end < _FOLDED or not part.startswith(b'{"'):
-                chunks += (_FIELDS, part)
-                continue
-            try:
-                texts[number] = self._block(part[:end], self._fields)
-            except msgspec.DecodeError:
-                return _decode(data)
-            chunks += (_FIELDS, _MARK, b'%d"' % number, part[end:])
-        if not texts:
-            return _decode(data)
-        value = _decode(b"".join(chunks))
-        return value if _put(texts, value) else _decode(data)
-
-    def _block(self, raw: bytes, level: _Level) -> str:
-        """Gives the lines of a mapping, from memory if they are there."""
-        text = level.blocks.get(raw)
-        if text is not None:
-            return text
-        lines: list[str] = []
-        if len(raw) < _SPLIT:
-            self._mapping(_decode(raw), level, lines)
-        else:
-            for key, part in _split(raw).items():
-                below = bytes(part)
-                if len(below) < _FOLDED or not below.startswith(b'{"'):
-                    self._mapping({key: _decode(below)}, level, lines)
-                else:
-                    lines.append(level.heads[key] + self._block(below, level.deeper()))
-        text = "".join(lines)
-        self._room -= len(raw) + len(text)
-        if self._room < 0:
-            self._room = REMEMBERED_BYTES - len(raw) - len(text)
-            at: _Level | None = self._fields
-            while at is not None:
-                at.blocks.clear()
-                at = at.down
-        level.blocks[raw] = text
+            words = self._words
+            if len(words) >= _REMEMBERED_WORDS:
+                words.clear()
+            words[value] = text
         return text
 
 
@@ -237,13 +173,12 @@ class Emitter:
 class _Level:
     """What all lines at one depth have in common."""
 
-    __slots__ = ("blocks", "dash", "down", "heads", "indent")
+    __slots__ = ("dash", "down", "heads", "indent")
 
     def __init__(self, indent: str) -> None:
         self.indent = indent
         self.dash = f"\n{indent}-"
         self.heads = _Heads(indent)
-        self.blocks: dict[bytes, str] = {}
         self.down: _Level | None = None
 
     def deeper(self) -> _Level:
@@ -265,7 +200,7 @@ class _Heads(dict[str, str]):
     def __missing__(self, key: str) -> str:
         if type(key) is not str:
             raise ValueError("a key is not a string")
-        plain = (_plain_ascii(key) or _plain_unicode(key)) and key.lower() not in _RESERVED
+        plain = _is_plain(key) and key.lower() not in _RESERVED
         text = key if plain else _quoted(key)
         if len(text) > _SIMPLE_KEY:
             return f"\n{self.indent}? {text}\n{self.indent}:"
@@ -273,29 +208,6 @@ class _Heads(dict[str, str]):
             self.clear()
         head = self[key] = f"\n{self.indent}{text}:"
         return head
-
-
-@final
-class _Folded:
-    """YAML that stands in a decoded object in place of what it says."""
-
-    __slots__ = ("text",)
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-
-
-def _put(texts: dict[int, str], value: Any) -> bool:
-    """Replaces each mark by its text; says False where a mark is not where managed fields are."""
-    try:
-        entries = value["metadata"]["managedFields"]
-        for number, text in texts.items():
-            if entries[number]["fieldsV1"] != f"\0{number}":
-                return False
-            entries[number]["fieldsV1"] = _Folded(text)
-    except (LookupError, TypeError):
-        return False
-    return True
 
 
 def _scalar(value: object) -> str:
@@ -307,8 +219,6 @@ def _scalar(value: object) -> str:
     if value is None:
         return " null"
     kind = type(value)
-    if kind is _Folded:
-        return value.text  # type: ignore[attr-defined]  # mypy does not narrow by a name for the type
     if kind is int:
         return f" {value}"
     if kind is float:
@@ -327,14 +237,14 @@ def _scalar(value: object) -> str:
 
 def _is_literal(value: str) -> bool:
     """Says whether a literal block gives the text back; spaces at the end of a line are taken away by editors."""
-    return not (
-        (_unfit_ascii if value.isascii() else _unfit_for_literal)(value)
-        or " \n" in value
-        or "\t\n" in value
-        or value[-1] in " \t"
-        or value[0] == "\t"
-        or value.isspace()
-    )
+    if value.isascii():
+        text = value.encode()
+        if len(text.translate(None, _UNFIT)) != len(text):
+            return False
+    elif _unfit(value):
+        return False
+    tabs = "\t" in value and ("\t\n" in value or value[0] == "\t" or value[-1] == "\t")
+    return not (tabs or " \n" in value or value[-1] == " " or value.isspace())
 
 
 def _literal(value: str, indent: str) -> str:
@@ -342,8 +252,11 @@ def _literal(value: str, indent: str) -> str:
     body = value.rstrip("\n")
     end = len(value) - len(body)
     header = ("|2" if value[0] in " \n" else "|") + ("-", "", "+")[min(end, 2)]
-    lines = ("\n" + body).replace("\n", "\n" + indent).replace(indent + "\n", "\n")
-    return f" {header}{lines}" + "\n" * (end - 1)
+    lines = body.replace("\n", "\n" + indent)
+    if "\n\n" in value:
+        lines = lines.replace(indent + "\n", "\n")
+    first = "\n" if body[0] == "\n" else "\n" + indent
+    return f" {header}{first}{lines}" + "\n" * (end - 1)
 
 
 def _quoted(value: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from functools import lru_cache
 
 from runner.model.location import AzureLocation, FilesystemLocation, LocationSpec, S3Location
 
@@ -56,8 +57,13 @@ def item_path(resource: str, namespace: str, name: str) -> str:
     What a file system may not take is %-encoded (capitals too, for those that fold case; `%` itself is illegal in
     Kubernetes' names), and what is too long is cut and ends in `%` and a digest of the whole.
     """
+    return f"{_folder(resource, namespace)}/{safe_part(name, room=len('.yaml'))}.yaml"
+
+
+@lru_cache(maxsize=1024)
+def _folder(resource: str, namespace: str) -> str:
     folder = f"namespaces/{safe_part(namespace)}" if namespace else "cluster"
-    return f"resources/{safe_part(resource)}/{folder}/{safe_part(name, room=len('.yaml'))}.yaml"
+    return f"resources/{safe_part(resource)}/{folder}"
 
 
 def safe_part(part: str, *, room: int = 0) -> str:

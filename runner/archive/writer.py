@@ -14,6 +14,8 @@ from isal import isal_zlib
 from runner.archive import tar
 from runner.archive.index import IndexLine, encode_line
 from runner.archive.layout import item_path
+from runner.model.cluster import Resource
+from runner.model.inventory import Row
 
 MEMBER_BYTES = 1 << 20  # of tar, before compression
 _LEVEL = 2  # of isal: 1,800 MiB/s, and level 3 is slower than zlib-ng
@@ -28,10 +30,10 @@ class Members:
         self.filled = 0  # bytes in the open member, uncompressed
         self._parts: list[bytes] = []
 
-    def add(self, *parts: bytes) -> None:
+    def add(self, part: bytes) -> None:
         """Appends to the open member."""
-        self._parts.extend(parts)
-        self.filled += sum(map(len, parts))
+        self._parts.append(part)
+        self.filled += len(part)
 
     def cut(self) -> bytes:
         """Ends the open member and returns it compressed; empty where nothing was added."""
@@ -44,20 +46,6 @@ class Members:
         return member
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """What the index says of an item beside its place."""
-
-    resource: str
-    namespace: str
-    name: str
-    api_version: str
-    kind: str
-    uid: str
-    resource_version: str
-    labels: dict[str, str]
-
-
 @dataclass
 class ArchiveWriter:
     """`add` items; each call returns what of archive and index is ready to be sent; `finish` returns the rest."""
@@ -67,27 +55,29 @@ class ArchiveWriter:
     _archive: Members = field(default_factory=Members)
     _index: Members = field(default_factory=Members)
 
-    def add(self, item: Item, yaml: bytes) -> tuple[bytes, bytes]:
-        """(archive bytes, index bytes), either often empty."""
-        header = tar.header(item_path(item.resource, item.namespace, item.name), len(yaml))
+    def add(self, resource: Resource, row: Row, yaml: bytes) -> tuple[bytes, bytes]:
+        """Appends the item that `row` tells of; (archive bytes, index bytes), either often empty."""
+        size = len(yaml)
+        name = resource.name
+        header = tar.header(item_path(name, row.namespace, row.name), size)
         line = IndexLine(
-            resource=item.resource,
-            namespace=item.namespace,
-            name=item.name,
-            api_version=item.api_version,
-            kind=item.kind,
-            uid=item.uid,
-            resource_version=item.resource_version,
-            labels=item.labels,
+            resource=name,
+            namespace=row.namespace,
+            name=row.name,
+            api_version=resource.api_version,
+            kind=resource.kind,
+            uid=row.uid,
+            resource_version=row.resource_version,
+            labels=row.labels,
             sha256=hashlib.sha256(yaml).hexdigest(),
-            size=len(yaml),
+            size=size,
             member=self._archive.start,
             offset=self._archive.filled + len(header),
         )
-        self._archive.add(header, yaml, tar.padding(len(yaml)))
+        self._archive.add(b"".join((header, yaml, tar.padding(size))))
         self._index.add(encode_line(line))
         self.items += 1
-        self.size += len(yaml)
+        self.size += size
         archive = self._archive.cut() if self._archive.filled >= MEMBER_BYTES else b""
         index = self._index.cut() if self._index.filled >= MEMBER_BYTES else b""
         return archive, index

@@ -36,9 +36,13 @@ class Verbs(click.Group):
     """Imports a verb's module when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """The verbs, in the order of a backup's life."""
+        del ctx
         return list(VERBS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The verb's command; imports its module."""
+        del ctx
         verb = VERBS.get(ALIASES.get(cmd_name, cmd_name))
         if verb is None:
             return None
@@ -47,6 +51,8 @@ class Verbs(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Lists the verbs without importing them."""
+        del ctx
         with formatter.section("Verbs"):
             formatter.write_dl([(name, line) for name, (_, line) in VERBS.items()])
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import click
 
 from runner import wiring
@@ -9,12 +11,11 @@ from runner.archive.records import read_inventory
 from runner.cli.files import read_file, write_file
 from runner.cli.options import cluster_options, policy_name_option, policy_option
 from runner.cli.progress import PlainLines
-from runner.engine.changes import changes_since_last
-from runner.engine.planning import Planned, make_plan, plan_from
+from runner.engine.changes import Compared, plan_and_compare
+from runner.engine.planning import Planned, plan_from
 from runner.errors import ExitCode, UsageError
 from runner.model.canonical import readable
 from runner.model.policy_set import ResolvedPolicy
-from runner.plan.changes import Changes
 from runner.plan.verdict import plan_exit_code
 
 
@@ -44,19 +45,21 @@ def command(
     if inventory is not None:
         if cluster != wiring.ClusterChoice():
             raise UsageError(
-                "--inventory stands for the cluster", hint="leave out --context, --kubeconfig, --manifests"
+                "--inventory stands for the cluster", hint="leave out --context, --kubeconfig and --manifests"
             )
         seen = read_inventory(read_file(inventory), inventory)
-        planned = Planned(plan_from(resolved, seen), seen)
-        changes, note = None, "not compared with the last backup: a saved inventory is planned from without the store"
+        compared = Compared(
+            Planned(plan_from(resolved, seen), seen), None, "Not compared with the last backup: no store is opened."
+        )
     else:
-        planned, changes, note = _look(resolved, cluster)
+        compared = _look(resolved, cluster)
+    planned = compared.planned
     if out is not None:
         write_file(out, readable(planned.plan))
-    click.echo(_rendered(planned, changes, note, output), nl=False)
+    click.echo(_rendered(compared, output), nl=False)
     if out is not None and output == "text":
         click.echo(f"\nSaved the plan to: {out}\n\nTo do exactly this, run:\n    trysail run {out}")
-    return _exit_code(planned, changes, detailed=detailed_exitcode)
+    return _exit_code(compared, detailed=detailed_exitcode)
 
 
 def _policy(filenames: tuple[str, ...], policy: str | None) -> ResolvedPolicy:
@@ -67,32 +70,31 @@ def _policy(filenames: tuple[str, ...], policy: str | None) -> ResolvedPolicy:
     return wiring.choose_policy(load_policies(filenames), policy)
 
 
-def _look(resolved: ResolvedPolicy, choice: wiring.ClusterChoice) -> tuple[Planned, Changes | None, str]:
+def _look(resolved: ResolvedPolicy, choice: wiring.ClusterChoice) -> Compared:
     cluster = wiring.cached_cluster(choice)
     retrier = wiring.retrier(PlainLines())
     with wiring.executor() as executor:
-        planned = make_plan(resolved, cluster(), executor, retrier)
-        changes, note = changes_since_last(
-            planned, resolved, lambda: wiring.open_store(resolved.location, cluster), cluster(), executor, retrier
-        )
-    return planned, changes, note
+        open_store = partial(wiring.open_store, resolved.location, cluster)
+        return plan_and_compare(resolved, cluster(), open_store, executor, retrier)
 
 
-def _rendered(planned: Planned, changes: Changes | None, note: str, output: str) -> str:
+def _rendered(compared: Compared, output: str) -> str:
+    plan, changes, note = compared.planned.plan, compared.changes, compared.note
     if output == "json":
-        return readable(planned.plan).decode()
+        return readable(plan).decode()
     if output == "markdown":
         from runner.report.plan_markdown import render_plan_markdown  # noqa: PLC0415 -- jinja2
 
-        return render_plan_markdown(planned.plan, changes=changes, changes_note=note)
+        return render_plan_markdown(plan, changes=changes, changes_note=note)
     from runner.report.plan_text import render_plan  # noqa: PLC0415
 
     colored = click.get_text_stream("stdout").isatty()
-    return render_plan(planned.plan, changes=changes, changes_note=note, color=colored)
+    return render_plan(plan, changes=changes, changes_note=note, color=colored)
 
 
-def _exit_code(planned: Planned, changes: Changes | None, *, detailed: bool) -> ExitCode:
-    code = plan_exit_code(planned.plan)
-    if code is not ExitCode.DONE or not detailed or not planned.plan.items:
+def _exit_code(compared: Compared, *, detailed: bool) -> ExitCode:
+    plan = compared.planned.plan
+    code = plan_exit_code(plan)
+    if code is not ExitCode.DONE or not detailed or not plan.items:
         return code
-    return ExitCode.DONE if changes is not None and changes.nothing else ExitCode.CHANGES
+    return ExitCode.DONE if compared.changes is not None and compared.changes.nothing else ExitCode.CHANGES

@@ -49,9 +49,11 @@ class _Found:
     unreadable: list[Unreadable] = field(default_factory=list)
 
 
-def collect(cluster: ClusterReader, executor: Executor, retrier: Retrier, selection: Selection) -> Inventory:
-    """What a plan of `selection` needs to know of a cluster."""
-    return _Collector(cluster, executor, retrier).run(selection)
+def collect(
+    cluster: ClusterReader, executor: Executor, retrier: Retrier, selection: Selection, *, rows: bool = False
+) -> Inventory:
+    """What a plan of `selection` needs to know of a cluster. With `rows`, every item where a number would do."""
+    return _Collector(cluster, executor, retrier, least=Need.METADATA if rows else Need.COUNT).run(selection)
 
 
 def collect_everything(cluster: ClusterReader, executor: Executor, retrier: Retrier) -> Inventory:
@@ -64,6 +66,7 @@ class _Collector:
     cluster: ClusterReader
     executor: Executor
     retrier: Retrier
+    least: Need = Need.COUNT  # is read of each type that is looked at
     found: _Found = field(default_factory=_Found)
 
     def run(self, selection: Selection | None) -> Inventory:
@@ -75,7 +78,7 @@ class _Collector:
             taken = [row.name for row in namespaces]
         else:
             taken = [row.name for row in namespaces if selection.namespace(row).taken]
-        asks = _asks(discovery, selection)
+        asks = _asks(discovery, selection, self.least)
         later = self._first_round(asks, taken)
         self._run([task for task in later if task is not None])
         return Inventory(
@@ -258,7 +261,7 @@ class _Collector:
         return tuple(sorted(holdings, key=lambda holding: (holding.resource, holding.namespace)))
 
 
-def _asks(discovery: Discovery, selection: Selection | None) -> list[_Ask]:
+def _asks(discovery: Discovery, selection: Selection | None, least: Need) -> list[_Ask]:
     asks = []
     served = frozenset((resource.group, resource.plural) for resource in discovery.resources)
     for resource in discovery.resources:
@@ -270,7 +273,7 @@ def _asks(discovery: Discovery, selection: Selection | None) -> list[_Ask]:
         elif selection.resource(resource, served).taken:
             wanted = need(selection, resource)
             if wanted is not Need.NOTHING:
-                asks.append(_Ask(resource, wanted, query(selection, resource)))
+                asks.append(_Ask(resource, max(wanted, least), query(selection, resource)))
     return asks
 
 

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 from runner.engine.retry import Retrier
 from runner.errors import BackupDamaged
@@ -38,19 +39,48 @@ class Reading:
 
         KeyNotFound; BackupDamaged where the object ends before `stop`.
         """
-        pending: deque[tuple[int, Pending[bytes]]] = deque()
+        begins = iter(range(start, stop, PIECE_BYTES))
+        pending: deque[tuple[int, int, Pending[bytes]]] = deque()
         try:
-            for begin in range(start, stop, PIECE_BYTES):
-                length = min(PIECE_BYTES, stop - begin)
-                work = partial(self._range, key, begin, length)
-                pending.append((begin + length, self.executor.submit(work)))
-                if len(pending) > PIECES_AHEAD:
-                    yield self._piece(key, begin, pending)
-            while pending:
-                yield self._piece(key, start, pending)
+            while True:
+                for begin in islice(begins, PIECES_AHEAD + 1 - len(pending)):
+                    length = min(PIECE_BYTES, stop - begin)
+                    work = partial(self._range, key, begin, length)
+                    pending.append((begin, length, self.executor.submit(work)))
+                if not pending:
+                    return
+                begin, length, piece = pending.popleft()
+                data = piece.result()
+                if len(data) != length:
+                    raise BackupDamaged(f"{key} ends after {begin + len(data)} bytes, where {stop} were expected")
+                yield data
         finally:
-            for _, rest in pending:
-                rest.cancel()
+            for _, _, piece in pending:
+                piece.cancel()
 
     def _range(self, key: str, start: int, length: int) -> bytes:
         return self.retrier.call(f"reading {key}", partial(self.store.read, key, start, length))
+
+
+class Passing:
+    """Pieces that are hashed as somebody takes them; what nobody takes is hashed by `drained`."""
+
+    def __init__(self, pieces: Iterable[bytes]) -> None:
+        self._pieces = iter(pieces)
+        self._digest = hashlib.sha256()
+        self._size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        piece = next(self._pieces)
+        self._digest.update(piece)
+        self._size += len(piece)
+        return piece
+
+    def drained(self) -> StoredKey:
+        """Size and SHA-256 of the whole, once the rest has passed too."""
+        for _ in self:
+            pass
+        return StoredKey(size=self._size, sha256=self._digest.hexdigest())

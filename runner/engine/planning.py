@@ -29,9 +29,11 @@ class Planned:
     differences: tuple[str, ...] = ()
 
 
-def make_plan(resolved: ResolvedPolicy, cluster: ClusterReader, executor: Executor, retrier: Retrier) -> Planned:
-    """Looks at the cluster and decides."""
-    inventory = collect(cluster, executor, retrier, Selection(resolved.policy.spec))
+def make_plan(
+    resolved: ResolvedPolicy, cluster: ClusterReader, executor: Executor, retrier: Retrier, *, rows: bool = False
+) -> Planned:
+    """Looks at the cluster and decides. With `rows` the inventory names every item; the plan is the same."""
+    inventory = collect(cluster, executor, retrier, Selection(resolved.policy.spec), rows=rows)
     return Planned(plan_from(resolved, inventory), inventory)
 
 

@@ -10,7 +10,7 @@ import msgspec
 
 from runner.actions.facts import row
 from runner.archive.emitter import Emitter
-from runner.archive.writer import ArchiveWriter, Item
+from runner.archive.writer import ArchiveWriter
 from runner.engine.sources import Fetched, Sources
 from runner.engine.upload import Stream
 from runner.errors import ClusterError
@@ -99,17 +99,7 @@ class _Storing:
         except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
             self._gap(str(seen.id(resource)), f"it cannot be written as YAML: {error}")
             return
-        item = Item(
-            resource=resource.name,
-            namespace=seen.namespace,
-            name=seen.name,
-            api_version=resource.api_version,
-            kind=resource.kind,
-            uid=seen.uid,
-            resource_version=seen.resource_version,
-            labels=seen.labels,
-        )
-        for stream, ready in zip(self.streams, self.writer.add(item, yaml), strict=True):
+        for stream, ready in zip(self.streams, self.writer.add(resource, seen, yaml), strict=True):
             if ready:
                 stream.write(ready)
         account.stored += 1

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
-from runner.model.cluster import ItemId
+from runner.model.cluster import ItemId, Resource
 from runner.model.inventory import Inventory, Row
 from runner.model.plan import Plan, Step
 from runner.plan.selection import Selection
@@ -90,17 +91,10 @@ def selected_rows(plan: Plan, selection: Selection, inventory: Inventory) -> tup
             selected += _of_step(step, inventory.namespaces, lambda _: True)
             continue
         holding = holdings.get((step.resource, step.namespace))
-        if holding is None:
-            continue
-        if holding.rows is None:
-            return None
-        resource = holding.resource
-        selected += _of_step(
-            step,
-            holding.rows,
-            # `resource` is bound now: the function is used up within this step.
-            lambda row, resource=resource: selection.item(resource, row.namespace, row.name, row.labels).taken,
-        )
+        if holding is not None:
+            if holding.rows is None:
+                return None
+            selected += _of_step(step, holding.rows, partial(_taken, selection, holding.resource))
     return tuple(selected)
 
 
@@ -109,16 +103,16 @@ def compare(plan: Plan, rows: Iterable[SelectedRow], last: LastBackup) -> Change
     now = {row.item: row for row in rows}
     unreadable = _unreadable(plan)
     removed, changed, replaced = [], [], []
-    stored: Counter[tuple[str, str]] = Counter()
+    stored: Counter[_Coverage] = Counter()
     unchanged = unknown = 0
     for item, uid, version in last.items:
         if unreadable(item):
             unknown += 1
             now.pop(item, None)
             continue
-        stored["type", _resource(item)] += 1
+        stored[_Coverage(f"type {_resource(item)}", cluster_scoped=not item.namespace)] += 1
         if item.namespace:
-            stored["namespace", item.namespace] += 1
+            stored[_Coverage(f"namespace {item.namespace}")] += 1
         row = now.get(item)
         if row is None:
             removed.append(item)
@@ -147,6 +141,17 @@ def compare(plan: Plan, rows: Iterable[SelectedRow], last: LastBackup) -> Change
     )
 
 
+class _Coverage(NamedTuple):
+    """A type or a namespace, in the words of LeftOut."""
+
+    what: str
+    cluster_scoped: bool = False
+
+
+def _taken(selection: Selection, resource: Resource, row: Row) -> bool:
+    return selection.item(resource, row.namespace, row.name, row.labels).taken
+
+
 def _of_step(step: Step, rows: Iterable[Row], takes: Callable[[Row], bool]) -> Iterator[SelectedRow]:
     plural, _, group = step.resource.partition(".")
     names = None if step.names is None else frozenset(step.names)
@@ -172,14 +177,16 @@ def _unreadable(plan: Plan) -> Callable[[ItemId], bool]:
     return unreadable if gaps else lambda _: False
 
 
-def _dropped(plan: Plan, stored: Mapping[tuple[str, str], int]) -> Iterator[Dropped]:
-    planned = {("type", step.resource) for step in plan.steps}
-    planned |= {("namespace", step.namespace) for step in plan.steps}
+def _dropped(plan: Plan, stored: Mapping[_Coverage, int]) -> Iterator[Dropped]:
+    planned = {f"type {step.resource}" for step in plan.steps}
+    planned |= {f"namespace {step.namespace}" for step in plan.steps}
     whys = {left.what: left.why for left in plan.left_out}
-    for (sort, name), items in sorted(stored.items()):
-        if (sort, name) not in planned:
-            what = f"{sort} {name}"
-            yield Dropped(what=what, items=items, why=whys.get(what, ""))
+    for covered, items in sorted(stored.items()):
+        if covered.what not in planned:
+            why = whys.get(covered.what, "")
+            if not why and covered.cluster_scoped:
+                why = whys.get("cluster-scoped items", "")
+            yield Dropped(what=covered.what, items=items, why=why)
 
 
 def _field_changes(path: str, was: Any, now: Any) -> Iterator[FieldChange]:

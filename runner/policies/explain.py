@@ -18,7 +18,8 @@ from runner.policies.paths import secret
 from runner.policies.scalars import read_plain, shown, spoken
 from runner.policies.vocabulary import close_word, meant_field, meant_provider, not_yet, same_word
 
-_PATTERNS = {
+# What each pattern of the models wants. Also shown by editors, since they take it from the schema.
+PATTERNS = {
     NAME_PATTERN: "must be lower case letters, digits and '-', and begin and end with a letter or a digit",
     LABEL_KEY_PATTERN: "must be a label's key, as team or example.com/team",
     LABEL_VALUE_PATTERN: "must be a label's value: at most 63 letters, digits, '-', '_' and '.'",
@@ -26,6 +27,7 @@ _PATTERNS = {
     **POLICY_PATTERNS,
 }
 
+_ONE_LABEL = re.compile(r"(?P<key>[\w./-]{1,60})==?(?P<value>[\w.-]{1,60})")  # as kubectl's -l has it
 _BY_REFERENCE = "say where the secret is to be had, as {env: NAME_OF_A_VARIABLE}; it is never written here"
 
 
@@ -109,7 +111,8 @@ def _no_text(mistake: Mistake) -> Words:
     if mistake.value is None:
         return Words("is empty", "write a value, or take the item out")
     if mistake.secret:
-        return Words(f"must be text, not {spoken(mistake.value)}", "quote it, if it is the name of something")
+        hint = "quote it, if it is the name of something" if mistake.written is not None else ""
+        return Words(f"must be text, not {spoken(mistake.value)}", hint)
     if mistake.written is not None:
         word = shown(mistake.written)
         return Words(f"must be text, but YAML reads {word} as {spoken(mistake.value)}", f'quote it: "{word}"')
@@ -129,9 +132,13 @@ def _no_list(mistake: Mistake) -> Words:
     if mistake.secret:
         return Words(message, "write it as [program, argument]")
     if isinstance(mistake.value, str):
-        words = [word.strip() for word in mistake.value.split(",")]
-        return Words(message, f"write [{', '.join(_as_item(word) for word in words if word)}]")
+        return Words(message, f"write {_as_list(mistake.value)}")
     return Words(message, "put it in brackets: [{…}]" if isinstance(mistake.value, dict) else "")
+
+
+def _as_list(text: str) -> str:
+    words = [word.strip() for word in text.split(",")]
+    return f"[{', '.join(_as_item(word) for word in words if word)}]"
 
 
 def _as_item(word: str) -> str:
@@ -140,7 +147,11 @@ def _as_item(word: str) -> str:
 
 
 def _no_mapping(mistake: Mistake) -> Words:
-    hint = _BY_REFERENCE if mistake.secret else ""
+    hint = ""
+    if mistake.secret:
+        hint = _BY_REFERENCE
+    elif isinstance(mistake.value, str) and (label := _ONE_LABEL.fullmatch(mistake.value)):
+        hint = f"write {{matchLabels: {{{label['key']}: {_as_item(label['value'])}}}}}"
     return Words(f"must be a mapping of fields, not {spoken(mistake.value)}", hint)
 
 
@@ -152,13 +163,13 @@ def _no_boolean(mistake: Mistake) -> Words:
 
 def _no_choice(mistake: Mistake) -> Words:
     choices = [word.strip(" '") for word in mistake.details["expected"].replace(" or ", ", ").split(",")]
-    also = " or a list" if mistake.name == "includedClusterScopedResources" else ""
-    message = f"must be {_either(choices)}{also}"
-    if not isinstance(mistake.value, str) or mistake.secret:
+    listed = mistake.name == "includedClusterScopedResources"
+    message = f"must be {_either([*choices, 'a list'] if listed else choices)}"
+    if not isinstance(mistake.value, str):
         written = f"; YAML reads {shown(mistake.written)} as {spoken(mistake.value)}" if mistake.written else ""
         return Words(message + written)
     meant = close_word(mistake.value, choices)
-    if meant or not also:
+    if meant or not listed:
         return Words(f'{message}, not "{shown(mistake.value)}"', f"did you mean {meant}?" if meant else "")
     return Words(message, f"types are a list: [{_as_item(mistake.value)}]")
 
@@ -177,15 +188,15 @@ def _without_provider(mistake: Mistake) -> Words:
 
 
 def _wrong_pattern(mistake: Mistake) -> Words:
-    message = _PATTERNS[mistake.details["pattern"]]
+    message = PATTERNS[mistake.details["pattern"]]
     showable = isinstance(mistake.value, str) and mistake.details["pattern"] not in URL_PATTERNS
     if mistake.secret or not showable:
         return Words(message)
     value = mistake.value
-    meant = value.strip().replace("_", "-").replace(" ", "-").lower()
-    if "," in value:
-        hint = f"write [{', '.join(_as_item(word.strip()) for word in value.split(',') if word.strip())}]"
-    elif message == _PATTERNS[NAME_PATTERN] and re.fullmatch(NAME_PATTERN, meant):
+    meant = re.sub(r"[^a-z0-9-]+", "-", value.strip().lower())
+    if "," in value and "{" not in value:
+        hint = f"write {_as_list(value)}"
+    elif message == PATTERNS[NAME_PATTERN] and re.fullmatch(NAME_PATTERN, meant):
         hint = f"did you mean {meant}?"
     else:
         hint = ""

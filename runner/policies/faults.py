@@ -69,6 +69,8 @@ def _hint(problem: str, context: str, character: str) -> str:
         return "look for a quote that is never closed"
     if "expected ',' or ']'" in problem or "expected ',' or '}'" in problem:
         return "look for a bracket that is never closed, or a comma that is missing"
+    if "expected node content" in problem:
+        return "look for a bracket that is never closed, or for braces that are to be quoted"
     if "expected '-' indicator" in problem or "expected key" in problem:
         return "look for wrong indentation"
     return ""

@@ -36,17 +36,21 @@ def hold(
 ) -> Held[M]:
     """Checks `document` against `kind`.
 
-    A field in `emptied` has been complained of and is not also missing; of a `partial` document, none is missing.
+    What follows from a field in `emptied`, which has been complained of, is not said too: that it is missing, or that
+    nothing is left of what it stood in. Of a `partial` document, no field is missing.
     """
     value = deepcopy(document.value)
     model, mistakes = _validated(kind, document, value)
     if _providers_repaired(value, mistakes):
         # pydantic looks no further where the provider is wrong; with the one that was meant, it does.
         mistakes += [mistake for mistake in _validated(kind, document, value)[1] if mistake not in mistakes]
+    mistakes = [
+        mistake
+        for mistake in mistakes
+        if not (partial and mistake.type == "missing") and not _follows(mistake, emptied)
+    ]
     templates = _templates(document.value, ())
-    if partial:
-        mistakes = [mistake for mistake in mistakes if mistake.type != "missing"]
-    told = [(at, words) for at, words in _told(mistakes) if at.path not in emptied and at.path not in templates]
+    told = [(at, words) for at, words in _told(mistakes) if at.path not in templates]
     told += [(_Spot(path), _TEMPLATE) for path in templates]
     told += _conflicts(kind, document.value)
     return Held(None if told else model, tuple(_finding(document, at, words) for at, words in told))
@@ -99,6 +103,11 @@ def _mistakes(error: ValidationError, kind: type[BaseModel], document: Document,
             providers=providers,
             of_key=details["loc"][-1:] == ("[key]",),
         )
+
+
+def _follows(mistake: Mistake, emptied: frozenset[FieldPath]) -> bool:
+    path = mistake.located.path
+    return mistake.type in {"missing", "mistake"} and any(field[: len(path)] == path for field in emptied)
 
 
 def _told(mistakes: list[Mistake]) -> Iterator[tuple[_Spot, Words]]:

@@ -63,7 +63,9 @@ def extended(document: Document, policies: Mapping[str, Document]) -> Extended:
     merged = _cleaned(line[-1], None)
     for patch in reversed(line[:-1]):
         merged = _onto(merged, patch)
-    value = {name: field for name, field in merged.document.value.items() if name != _EXTENDS}
+    value = dict(merged.document.value)
+    if _base_name(document) is not None:
+        del value[_EXTENDS]
     return Extended(
         replace(merged.document, value=value),
         (*circle, *merged.findings),

@@ -22,7 +22,7 @@ def dotted(path: FieldPath) -> str:
             return text
         if isinstance(part, int):
             text += f"[{part}]"
-        elif part.replace("-", "").isalnum() and part.isascii():
+        elif part.replace("-", "").replace("_", "").isalnum() and part.isascii():
             text += f".{part}" if text else part
         else:
             text += f'["{part}"]'

@@ -7,10 +7,12 @@ meant, and shows only what stands beside no `$ref`. What a schema cannot say (na
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from runner.model.document import API_VERSION
 from runner.model.policy import NEW_FAMILY, OLD_FAMILY
+from runner.policies.explain import PATTERNS
 from runner.policies.identity import KINDS
 
 Schema = dict[str, Any]
@@ -44,6 +46,8 @@ def document_schema() -> Schema:
         "properties": {
             "apiVersion": {"const": API_VERSION, "description": "The version that this document is written in."},
             "kind": {"enum": list(KINDS), "description": "What the document describes."},
+            "metadata": {"description": "The document's name and labels."},
+            "spec": {"description": "What the document says; `kind` tells which fields there are."},
         },
         "allOf": [_where("kind", kind, {"$ref": f"{_REF}{kind}"}) for kind in KINDS],
         "definitions": dict(sorted(definitions.items())),
@@ -59,6 +63,8 @@ def _draft7(node: Any) -> Any:
     if "discriminator" in node:
         return _by_provider(node)
     plain = {name: _draft7(value) for name, value in node.items() if not _is_noise(name, value)}
+    if plain.get("pattern") in PATTERNS:
+        plain["patternErrorMessage"] = PATTERNS[plain["pattern"]]
     if "patternProperties" in plain:
         plain["additionalProperties"] = False
     choices = [choice for choice in plain.get("anyOf", []) if choice != {"type": "null"}]
@@ -95,8 +101,16 @@ def _where(name: str, value: str, then: Schema) -> Schema:
 
 def _unmixed() -> Schema:
     """The two families of type filters, and the two kinds of selectors, keep each other out."""
-    newer = {"not": {"anyOf": [{"required": [name]} for name in NEW_FAMILY]}}
-    return {**dict.fromkeys(OLD_FAMILY, newer), "labelSelector": {"not": {"required": ["orLabelSelectors"]}}}
+    families = "of two families of type filters, which may not be mixed"
+    return {
+        **{old: _without(NEW_FAMILY, f"{old} and this are {families}") for old in OLD_FAMILY},
+        "labelSelector": _without(("orLabelSelectors",), "labelSelector and this may not be given together"),
+    }
+
+
+def _without(fields: tuple[str, ...], message: str) -> Schema:
+    # Null, which no field takes outside of a patch: so the complaint stands at the field, in our words.
+    return {"properties": {name: {"type": "null", "errorMessage": message} for name in fields}}
 
 
 def _let_extend(policy: Schema) -> None:
@@ -110,34 +124,50 @@ def _let_extend(policy: Schema) -> None:
 
 def _patches(definitions: dict[str, Schema], name: str) -> dict[str, Schema]:
     """The definition `name` as a JSON merge patch, and every definition that it needs for that."""
-    made: dict[str, Schema] = {}
-    wanted = [name]
-    while wanted:
-        source = wanted.pop()
-        if source + _PATCH not in made:
-            made[source + _PATCH] = _patch(definitions[source], wanted)
-    return made
+    patching = _Patching(definitions, {}, [name])
+    while patching.wanted:
+        wanted = patching.wanted.pop()
+        if wanted + _PATCH not in patching.made:
+            patching.made[wanted + _PATCH] = patching.patch(definitions[wanted])
+    return patching.made
 
 
-def _patch(node: Schema, wanted: list[str]) -> Schema:
-    """`node` as a merge patch; adds to `wanted` what it refers to. A list is replaced whole, and stays as it is."""
-    if "$ref" in node:
-        name = node["$ref"].removeprefix(_REF)
-        wanted.append(name)
-        return {"$ref": f"{_REF}{name}{_PATCH}"}
-    dropped = {"required", "minProperties", "maxProperties", "dependencies", "default"}
-    patch = {name: value for name, value in node.items() if name not in dropped}
-    if any("if" in branch for branch in node.get("allOf", [])):
-        # The provider may be the base's, so any branch will do.
-        del patch["allOf"], patch["properties"]
-        patch["anyOf"] = [_patch(branch["then"], wanted) for branch in node["allOf"]]
-    for combined in {"allOf", "oneOf", "anyOf"} & patch.keys() & node.keys():
-        patch[combined] = [_patch(branch, wanted) for branch in node[combined]]
-    for fields in {"properties", "patternProperties"} & patch.keys():
-        patch[fields] = {name: _or_null(_patch(field, wanted)) for name, field in node[fields].items()}
-    return patch
+@dataclass(frozen=True, slots=True)
+class _Patching:
+    definitions: dict[str, Schema]
+    made: dict[str, Schema]
+    wanted: list[str]
+
+    def patch(self, node: Schema) -> Schema:
+        """`node` as a merge patch. A list is replaced whole, and stays as it is."""
+        if "$ref" in node:
+            self.wanted.append(node["$ref"].removeprefix(_REF))
+            return {"$ref": node["$ref"] + _PATCH}
+        if any("if" in branch for branch in node.get("allOf", [])):
+            return self._any_branch([branch["then"]["$ref"] for branch in node["allOf"]])
+        dropped = {"required", "minProperties", "maxProperties", "dependencies", "default"}
+        patch = {name: value for name, value in node.items() if name not in dropped}
+        for combined in ("allOf", "oneOf", "anyOf"):
+            if combined in node:
+                patch[combined] = [self.patch(branch) for branch in node[combined]]
+        for fields in ("properties", "patternProperties"):
+            if fields in node:
+                patch[fields] = {name: _or_null([self.patch(field)]) for name, field in node[fields].items()}
+        return patch
+
+    def _any_branch(self, references: list[str]) -> Schema:
+        """The provider may be the base's, or be changed: every field of every branch may be given, or taken away."""
+        fields: dict[str, list[Schema]] = {}
+        for reference in references:
+            branch = self.definitions[reference.removeprefix(_REF)]
+            for name, field in branch["properties"].items():
+                fields.setdefault(name, []).append(self.patch(field))
+        properties = {name: _or_null(choices) for name, choices in fields.items()}
+        return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
-def _or_null(field: Schema) -> Schema:
-    described = {"description": field.pop("description")} if "description" in field else {}
-    return {**described, "anyOf": [field, {"type": "null"}]}
+def _or_null(choices: list[Schema]) -> Schema:
+    """Any of `choices`, or null. A description that all share stands outside, where editors show it."""
+    described = {choice.pop("description", "") for choice in choices}
+    shared = {"description": described.pop()} if len(described) == 1 else {}
+    return {**{name: text for name, text in shared.items() if text}, "anyOf": [*choices, {"type": "null"}]}

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from functools import partial
 
 from runner import wiring
 from runner.adapters.kubernetes import KubernetesCluster
 from runner.cli.progress import PlainLines
-from runner.engine.changes import changes_since_last
-from runner.engine.planning import make_plan
+from runner.engine.changes import plan_and_compare
 from runner.policies.load import load_policies
 from runner.report.plan_text import render_plan
 
@@ -21,16 +21,9 @@ def main() -> None:
     retrier = wiring.retrier(PlainLines())
     begun = time.perf_counter()
     with wiring.executor() as executor:
-        planned = make_plan(resolved, cluster, executor, retrier)
-        changes, note = changes_since_last(
-            planned,
-            resolved,
-            lambda: wiring.open_store(resolved.location, lambda: cluster),
-            cluster,
-            executor,
-            retrier,
-        )
-    render_plan(planned.plan, changes=changes, changes_note=note)
+        open_store = partial(wiring.open_store, resolved.location, lambda: cluster)
+        compared = plan_and_compare(resolved, cluster, open_store, executor, retrier)
+    render_plan(compared.planned.plan, changes=compared.changes, changes_note=compared.note)
     print(time.perf_counter() - begun)
 
 

@@ -57,7 +57,7 @@ class Api:
     def count(self, path: str) -> int:
         """How many items a list has."""
         page = self._pool.request("GET", f"{self._server}{path}?limit=1").json()
-        return len(page["items"]) + page["metadata"].get("remainingItemCount", 0)
+        return len(page["items"]) + int(page["metadata"].get("remainingItemCount", 0))
 
 
 def seed(plane: ControlPlane, objects: int) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.adapters.manifests import ManifestsCluster, state_of
@@ -99,12 +100,11 @@ def test_an_error_stays_an_error(tmp_path: Path) -> None:
     assert names(reader) == ["a"]
 
 
-@pytest.mark.parametrize("made", [False, True], ids=["absent", "empty"])
-def test_folder_without_manifests(tmp_path: Path, made: bool) -> None:
-    """A folder that is not there, or has no manifest, is a mistake on the command line and no empty cluster."""
+@pytest.mark.parametrize("make", [lambda _: None, Path.mkdir, Path.touch], ids=["absent", "empty", "file"])
+def test_folder_without_manifests(tmp_path: Path, make: Callable[[Path], None]) -> None:
+    """What is no folder, or has no manifest, is a mistake on the command line and no empty cluster."""
     folder = tmp_path / "typo"
-    if made:
-        folder.mkdir()
+    make(folder)
     with pytest.raises(UsageError) as refused:
         ManifestsCluster(folder).discover()
     assert str(folder) in refused.value.message
@@ -112,8 +112,8 @@ def test_folder_without_manifests(tmp_path: Path, made: bool) -> None:
 
 
 def test_unreadable_file(tmp_path: Path) -> None:
-    """A file that gives an error when it is read is named."""
-    (tmp_path / "a.yaml").symlink_to("/proc/self/mem")
+    """A file that cannot be read is named, not passed over."""
+    (tmp_path / "a.yaml").symlink_to(tmp_path / "gone")
     with pytest.raises(FormatError, match=r"a\.yaml cannot be read"):
         ManifestsCluster(tmp_path).discover()
 
@@ -150,7 +150,19 @@ def test_refusals_say_where(tmp_path: Path, text: str, line: int, message: str, 
     assert hint in refused.value.hint
 
 
-@pytest.mark.parametrize(("text", "place"), [('{\n "a": }', ":2:7:"), ('{"a": NaN}', ": NaN is no number")])
+@pytest.mark.parametrize(
+    ("text", "place"),
+    [
+        ('{\n "a": }', ":2:7: "),
+        ('{"a": NaN}', ":1: NaN is no number"),
+        ('{"a": 1e400}', ":1: 1e400 is no number"),
+        ('{"a": "\\ud800"}', ":1: "),
+        ("[" * 100_000, ":1: "),
+        (f'{{"a": {"1" * 5000}}}', ":1: "),
+        ("", ":1:1: "),
+    ],
+    ids=["cut", "nan", "infinite", "surrogate", "deep", "digits", "empty"],
+)
 def test_malformed_json(tmp_path: Path, text: str, place: str) -> None:
     """A JSON file is held to JSON's own rules."""
     with pytest.raises(FormatError) as refused:
@@ -313,6 +325,7 @@ def test_types_without_objects_are_there(tmp_path: Path) -> None:
     assert names(reader, served(reader, "deployments.apps")) == []
 
 
+@settings(max_examples=30)
 @given(st.permutations([("a", "x"), ("a", "y"), ("a-b", "x"), ("a--b", "x"), ("a0", "x"), ("b", "")]))
 def test_order_of_files_does_not_matter(keys: list[tuple[str, str]]) -> None:
     """Whatever order objects are read in, the cluster is the same to the byte."""

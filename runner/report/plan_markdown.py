@@ -1,0 +1,174 @@
+"""A plan as a comment on a pull request: what needs a decision first, details folded, no longer than a forge takes.
+
+Names come from the cluster and policies from strangers: whatever the template prints is escaped, unless a filter here
+has already made Markdown of it. So no name becomes markup, a link, or a mention of somebody.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import cache
+from html import escape
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, pass_context
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from runner.model.plan import Plan
+from runner.plan.changes import Changes
+from runner.plan.verdict import blocked_by_volumes
+from runner.report.changes_text import value_text, why_dropped
+from runner.report.plan_outline import blocks, consequence, exclusions, on_uncovered, summary
+from runner.report.words import counted, harmless
+
+# GitHub refuses comments of more than 65,536 characters; the same cap as tfcmt's leaves room for what others add.
+COMMENT_LIMIT = 60_000
+
+_LONGEST_NAME = 300  # Kubernetes' longest names have 253
+_LONGEST_PROSE = 600
+_PUNCTUATION = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
+_EMPTY_LINES = re.compile(r"\n{3,}")
+_APART = "\u200b"  # a space of no width
+
+
+def render_plan_markdown(
+    plan: Plan, *, changes: Changes | None = None, changes_note: str = "", limit: int = COMMENT_LIMIT
+) -> str:
+    """The comment, of at most `limit` characters (4,000 at least); where lists had to be cut, it says so."""
+    found = blocks(plan)
+    view = {
+        "plan": plan,
+        "changes": changes,
+        "changes_note": changes_note,
+        "blocks": found,
+        "exclusions": exclusions(plan),
+        "summary": summary(plan),
+        "consequence": consequence(plan),
+        "on_uncovered": on_uncovered(plan),
+        "blocked": blocked_by_volumes(plan),
+    }
+    longest = _longest_list(view)
+
+    def rendered(details: int, most: int) -> str:
+        cut = ""
+        if most < longest:
+            cut = f": lists end after {counted(most, 'entry', 'entries')}, no namespace is shown by type"
+        elif details < len(found):
+            cut = f": {counted(len(found) - details, 'namespace or group', 'namespaces or groups')} not shown by type"
+        text = _template().render(view, details=details, most=most, cut_short=cut)
+        return _EMPTY_LINES.sub("\n\n", text).strip() + "\n"
+
+    whole = rendered(len(found), longest)
+    if len(whole) <= limit:
+        return whole
+    details = _largest(len(found), lambda number: len(rendered(number, longest)) <= limit)
+    if details is not None:
+        return rendered(details, longest)
+    most = _largest(longest, lambda number: len(rendered(0, number)) <= limit)
+    return rendered(0, most or 0)
+
+
+def _longest_list(view: dict[str, Any]) -> int:
+    plan, changes = view["plan"], view["changes"]
+    lists = [view["blocks"], view["exclusions"], plan.gaps, plan.uncovered, plan.empty_includes, plan.warnings]
+    if changes is not None:
+        lists += [changes.dropped, changes.policy]
+    return max(map(len, lists))
+
+
+def _largest(highest: int, fits: Callable[[int], bool]) -> int | None:
+    """The largest number from 0 to `highest` that fits, if those that fit are the smaller ones; None if none does."""
+    if not fits(0):
+        return None
+    low = 0
+    while low < highest:
+        middle = (low + highest + 1) // 2
+        low, highest = (middle, highest) if fits(middle) else (low, middle - 1)
+    return low
+
+
+# filters
+
+
+def _prose(text: str) -> Markup:
+    """Text in which nothing is markup, a link or a mention, whatever it holds."""
+    text = _clipped(harmless(text), _LONGEST_PROSE)
+    text = _PUNCTUATION.sub(r"\\\1", text)
+    # Forges make links of these after Markdown is done, when a backslash is gone.
+    text = text.replace("@", f"@{_APART}").replace("://", f":{_APART}//")
+    return Markup(re.sub(r"(?i)(www)(?=\.)|(#)(?=\d)", rf"\g<0>{_APART}", text))  # noqa: S704 -- escaped just now
+
+
+def _code(text: str) -> Markup:
+    """A name, as it is. What could end a code span or a table's cell is written out."""
+    text = _clipped(harmless(text), _LONGEST_NAME).replace("`", "\\x60").replace("|", "\\x7c")
+    return Markup(f"`{text}`" if text else "")  # noqa: S704 -- nothing within a code span is markup
+
+
+def _tag(text: str) -> Markup:
+    """A name within HTML, where Markdown's code spans mean nothing."""
+    return Markup(f"<code>{escape(_clipped(harmless(text), _LONGEST_NAME))}</code>")  # noqa: S704 -- escaped
+
+
+def _names(names: Sequence[str], most: int) -> Markup:
+    shown = Markup(", ").join(map(_code, names[:most]))
+    return shown + f" and {len(names) - most} more" if len(names) > most else shown
+
+
+def _value(value: Any) -> Markup:
+    """A field's value; nothing where there is no such field."""
+    return Markup("") if value is None else _code(value_text(value))
+
+
+def _sentence(text: str) -> str:
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith(".") else f"{text}."
+
+
+@pass_context
+def _cut(context: Context, entries: Sequence[Any], most: int | None = None) -> Sequence[Any]:
+    return entries[: _most(context, most)]
+
+
+@pass_context
+def _cut_off(context: Context, entries: Sequence[Any], most: int | None = None) -> int:
+    return max(0, len(entries) - _most(context, most))
+
+
+def _most(context: Context, most: int | None) -> int:
+    room: int = context["most"]
+    return room if most is None else min(room, most)
+
+
+def _clipped(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[:longest]}…"
+
+
+def _finalized(value: Any) -> Any:
+    return value if isinstance(value, Markup | int) else _prose(str(value))
+
+
+@cache
+def _template() -> Any:
+    environment = Environment(
+        loader=PackageLoader("runner.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalized,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "code": _code,
+        "counted": counted,
+        "cut": _cut,
+        "cut_off": _cut_off,
+        "names": _names,
+        "sentence": _sentence,
+        "tag": _tag,
+        "value": _value,
+        "why_dropped": why_dropped,
+    }
+    return environment.get_template("plan.md.jinja")

@@ -1,0 +1,244 @@
+"""A plan as text, in terraform's shapes, so that people and tools such as tfcmt read it at once. Prints nothing.
+
+Lines are at most 80 wide where names allow it. Everything that came from elsewhere goes through `harmless`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
+
+from runner.model.plan import Plan
+from runner.plan.changes import Changes
+from runner.plan.verdict import blocked_by_volumes
+from runner.report.changes_text import changes_lines
+from runner.report.paint import Paint
+from runner.report.plan_outline import (
+    Block,
+    Exclusion,
+    Line,
+    blocks,
+    consequence,
+    exclusions,
+    on_uncovered,
+    summary,
+    type_totals,
+    uncovered_groups,
+    volume_name,
+)
+from runner.report.words import counted, harmless, listed, listed_within
+
+_WIDTH = 80
+# Beyond so many lines of types, namespaces are a line each: nobody reviews fifteen thousand lines.
+_MOST_LINES = 600
+_MOST_NAMES = 3  # of a step that says "exactly these"
+_EXCLUDED_ROOM = 210  # characters for the names of what a rule leaves out: three lines
+
+
+def render_plan(plan: Plan, *, changes: Changes | None, changes_note: str = "", color: bool = False) -> str:
+    """The whole plan; ends with the line that counts it. `changes_note` says why there are no `changes`."""
+    page = _Page(plan, Paint(color))
+    sections: Iterable[Iterator[str]] = (
+        page.head(),
+        page.stored(),
+        page.left_out(),
+        page.uncovered(),
+        page.unreadable(),
+        page.empty_includes(),
+        page.changes(changes, changes_note),
+        page.warnings(),
+        page.end(),
+    )
+    texts = ("\n".join(section) for section in sections)
+    return "\n\n".join(text for text in texts if text) + "\n"
+
+
+class _Page:
+    """One generator of lines for each section; none of them where it has nothing to say."""
+
+    def __init__(self, plan: Plan, paint: Paint) -> None:
+        self.plan, self.paint = plan, paint
+
+    def head(self) -> Iterator[str]:
+        plan, bold = self.plan, self.paint.bold
+        named = plan.cluster.name != plan.cluster.uid
+        uid = f" (uid {plan.cluster.uid or 'unknown'})" if named else ""
+        intent = f"Trysail will back up the cluster {plan.cluster.name} as the policy {plan.policy_name} says."
+        yield bold(harmless(intent))
+        yield ""
+        yield harmless(f"  policy   {plan.policy_name}")
+        yield harmless(f"  cluster  {plan.cluster.name}{uid}")
+        yield harmless(f"  into     {plan.keys}")
+        yield f"  plan     {plan.digest}"
+        yield ""
+        yield "Item actions are indicated with the following symbols:"
+        yield from (f"  {symbol} {meaning}" for symbol, meaning in self._legend())
+
+    def _legend(self) -> Iterator[tuple[str, str]]:
+        paint, plan = self.paint, self.plan
+        yield paint.good("+"), "store"
+        if plan.left_out:
+            yield paint.faint("-"), "leave out"
+        if plan.uncovered and on_uncovered(plan) != "ignore":
+            yield self._alarm("!"), "volume whose data is not stored"
+        if plan.gaps:
+            yield paint.bad("?"), "cannot be read"
+
+    def stored(self) -> Iterator[str]:
+        if not self.plan.steps:
+            yield self.paint.bold("No items are selected.")
+            return
+        yield "Trysail will perform the following actions:"
+        yield ""
+        yield f"  # {self.paint.bold(harmless(self.plan.keys.rstrip('/')))} will be created"
+        found = blocks(self.plan)
+        if sum(len(block.lines) for block in found) > _MOST_LINES:
+            yield from self._brief(found)
+            return
+        digits = max(len(str(step.count)) for step in self.plan.steps)
+        for block in found:
+            yield ""
+            yield from self._heading(block)
+            for line in block.lines:
+                yield from self._line(line, digits)
+
+    def _heading(self, block: Block) -> Iterator[str]:
+        amount = f"{counted(block.items, 'item')} of {counted(len(block.lines), 'type')}"
+        if block.cluster_scoped:
+            yield f"  # {self.paint.bold('cluster-scoped items')} will be stored: {amount}"
+        elif len(block.namespaces) == 1:
+            name = self.paint.bold(harmless(block.namespaces[0]))
+            yield f"  # namespace {name} will be stored: {amount}"
+        else:
+            bold = self.paint.bold(f"{len(block.namespaces)} namespaces")
+            yield f"  # {bold} will be stored, alike: {amount} in each"
+            yield from _wrapped(", ".join(map(harmless, block.namespaces)), "  #   ")
+        if block.why:
+            yield from map(self.paint.faint, _wrapped(f"({harmless(block.why)})", "  # "))
+
+    def _line(self, line: Line, digits: int) -> Iterator[str]:
+        yield f"  {self.paint.good('+')} {line.count:>{digits}}  {harmless(line.resource)}"
+        names = listed([harmless(name) for name in line.names], _MOST_NAMES)
+        why = f"({harmless(line.why)})" if line.why else ""
+        margin = " " * (digits + 6)
+        together = f"{names} {why}".strip()
+        parts = [together] if len(margin + together) <= _WIDTH else [names, why]
+        for part in parts:
+            yield from map(self.paint.faint, _wrapped(part, margin))
+
+    def _brief(self, found: Sequence[Block]) -> Iterator[str]:
+        """A line a namespace and a line a type, for plans that are too long to be read in full."""
+        totals = type_totals(self.plan)
+        digits = max(len(str(total.items)) for total in totals)
+        yield ""
+        yield f"  # {self.paint.bold('by type')}"
+        wide = max(len(total.resource) for total in totals)
+        for total in totals:
+            where = f"  in {counted(total.namespaces, 'namespace')}" if total.namespaces else "  cluster-scoped"
+            resource = harmless(total.resource)
+            yield f"  {self.paint.good('+')} {total.items:>{digits}}  {resource:<{wide}}{self.paint.faint(where)}"
+        yield ""
+        namespaced = [block for block in found if not block.cluster_scoped]
+        whys = {block.why for block in namespaced}
+        yield f"  # {self.paint.bold('by namespace')}"
+        if len(whys) == 1:
+            yield from map(self.paint.faint, _wrapped(f"({harmless(*whys)})", "  # "))
+        named = {name: block for block in namespaced for name in block.namespaces}
+        for name, block in sorted(named.items()):
+            reason = f" ({harmless(block.why)})" if len(whys) > 1 and block.why else ""
+            types = self.paint.faint(f"of {counted(len(block.lines), 'type')}{reason}")
+            yield f"  {self.paint.good('+')} {block.items:>{digits}}  {harmless(name)}  {types}"
+        yield ""
+        note = f"Summed up: in full these are {len(self.plan.steps)} lines. -o json has every one, with its reason."
+        yield from _wrapped(note, "  # ")
+
+    def left_out(self) -> Iterator[str]:
+        found = exclusions(self.plan)
+        if not found:
+            return
+        yield self.paint.bold("Left out:")
+        yield ""
+        for exclusion in found:
+            yield from self._exclusion(exclusion)
+
+    def _exclusion(self, exclusion: Exclusion) -> Iterator[str]:
+        names = exclusion.names
+        what = exclusion.amount if len(names) != 1 else f"{exclusion.what.removesuffix('s')} {names[0]}"
+        first, *rest = _wrapped(harmless(f"{what} ({exclusion.why})"), " " * 4)
+        yield f"  {self.paint.faint('-')} {first.lstrip()}"
+        yield from rest
+        if len(names) > 1:
+            folded = listed_within([harmless(name) for name in names], _EXCLUDED_ROOM)
+            yield from map(self.paint.faint, _wrapped(folded, " " * 6))
+
+    def uncovered(self) -> Iterator[str]:
+        volumes = self.plan.uncovered
+        if not volumes:
+            return
+        volumes_are = f"{counted(len(volumes), 'volume')} {'is' if len(volumes) == 1 else 'are'} uncovered"
+        if on_uncovered(self.plan) == "ignore":
+            yield f"{volumes_are}: objects are stored, data is not (onUncovered: ignore)."
+            return
+        yield self._alarm(f"{volumes_are}: {consequence(self.plan)}")
+        for group in uncovered_groups(self.plan):
+            yield ""
+            yield from map(self.paint.faint, _wrapped(f"({harmless(group.why)})", "  # "))
+            rows = [
+                tuple(map(harmless, (volume_name(self.plan, v), v.capacity, v.storage_class, v.source)))
+                for v in group.volumes
+            ]
+            widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+            for row in rows:
+                cells = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
+                yield f"  {self._alarm('!')} {cells.rstrip()}"
+
+    def _alarm(self, text: str) -> str:
+        return self.paint.bad(text) if blocked_by_volumes(self.plan) else self.paint.warning(text)
+
+    def unreadable(self) -> Iterator[str]:
+        if not self.plan.gaps:
+            return
+        yield self.paint.bad(f"{counted(len(self.plan.gaps), 'thing')} that the policy may select cannot be read:")
+        yield ""
+        for gap in self.plan.gaps:
+            yield f"  {self.paint.bad('?')} {harmless(gap.what)}"
+            yield from _wrapped(harmless(gap.reason), " " * 6)
+
+    def empty_includes(self) -> Iterator[str]:
+        if not self.plan.empty_includes:
+            return
+        yield self.paint.warning("These includes match nothing (allowEmpty: true accepts that):")
+        yield ""
+        for include in self.plan.empty_includes:
+            first, *rest = _wrapped(harmless(include), " " * 4)
+            yield f"  {self.paint.warning('!')} {first.lstrip()}"
+            yield from rest
+
+    def changes(self, changes: Changes | None, note: str) -> Iterator[str]:
+        if changes is not None:
+            yield from changes_lines(changes, self.paint)
+        elif note:
+            sentence = harmless(note[:1].upper() + note[1:])
+            yield from _wrapped(sentence if sentence.endswith(".") else f"{sentence}.", "")
+
+    def warnings(self) -> Iterator[str]:
+        for warning in self.plan.warnings:
+            first, *rest = _wrapped(f"Warning: {harmless(warning)}", "")
+            yield self.paint.warning(first)
+            yield from (f"  {line}" for line in rest)
+
+    def end(self) -> Iterator[str]:
+        # tfcmt takes a warning to end at a line of these.
+        yield "─" * _WIDTH
+        yield self.paint.bold(summary(self.plan))
+
+
+def _wrapped(text: str, margin: str) -> list[str]:
+    return wrap(
+        text,
+        _WIDTH,
+        initial_indent=margin,
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

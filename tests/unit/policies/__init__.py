@@ -1,0 +1,1 @@
+"""Documents in files, and what is said of mistakes in them."""
