@@ -52,9 +52,7 @@ class AzureStore:
         prefix = location.object_storage.prefix.removesuffix("/")
         self._prefix = f"{prefix}/" if prefix else ""
         self._container = _Container(location, account_key=account_key, sas_token=sas_token)
-        self.url = (
-            f"azure://{location.config.storage_account}/{location.object_storage.bucket}/{prefix}".rstrip("/")
-        )
+        self.url = f"azure://{location.config.storage_account}/{location.object_storage.bucket}/{prefix}".rstrip("/")
         self.min_part_size = 1
         self.verifies_uploads = location.config.storage_account_uri is None
 
@@ -165,9 +163,7 @@ class _Container:
     def __init__(self, location: AzureLocation, *, account_key: str | None, sas_token: str | None) -> None:
         self._name = location.object_storage.bucket
         self._account = location.config.storage_account
-        self._address = (
-            location.config.storage_account_uri or f"https://{self._account}.blob.core.windows.net"
-        )
+        self._address = location.config.storage_account_uri or f"https://{self._account}.blob.core.windows.net"
         self._identity = location.credential.managed_identity if location.credential else None
         self._account_key = account_key
         self._sas_token = sas_token

@@ -23,7 +23,8 @@ from runner.errors import (
 )
 
 # ValueError: the client raises it for an address or a name that cannot be, and its (de)serializers do.
-VENDOR_ERRORS = (vendor.AzureError, ValueError, OSError)
+# AttributeError: it falls over a listing without a body.
+VENDOR_ERRORS = (vendor.AzureError, ValueError, OSError, AttributeError)
 
 
 class PastTheEnd(StoreError):
@@ -38,11 +39,9 @@ def error_of(error: Exception, *, url: str, key: str) -> StoreError:
         return _error_of_answer(error, status, url=url, key=key)
     name = type(error).__name__
     if isinstance(error, vendor.ClientAuthenticationError):
-        hint = (
-            "give the location a credential, or set up one of Azure's own (environment, identity, az login)"
-        )
+        hint = "give the location a credential, or set up one of Azure's own (environment, identity, az login)"
         return StoreDenied(f"No credentials for the store can be had ({name})", hint=hint, **context)
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+    if isinstance(error, vendor.ServiceRequestError) and "CERTIFICATE_VERIFY_FAILED" in str(error):
         hint = "name the authority's certificates in the environment: REQUESTS_CA_BUNDLE"
         return StoreError("The store's certificate cannot be verified", hint=hint, **context)
     if isinstance(error, _NO_ANSWER):
@@ -58,6 +57,7 @@ _NO_ANSWER = (
     vendor.ServiceResponseError,
     vendor.HttpResponseError,
     vendor.DeserializationError,
+    AttributeError,
     ConnectionError,
     TimeoutError,
 )

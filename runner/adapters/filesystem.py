@@ -13,6 +13,7 @@ import secrets
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from pathlib import Path
 from threading import Lock
 
@@ -35,28 +36,23 @@ _RESERVATION = "0" * 16
 _RACES = 10
 
 _MISSING = {errno.ENOENT, errno.ENOTDIR, errno.EISDIR}
+_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
+_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
+# A share whose server is away. EIO is not here: a disk that fails gets no better by asking again.
+_AWAY = {
+    errno.ESTALE,
+    errno.ETIMEDOUT,
+    errno.EHOSTDOWN,
+    errno.EHOSTUNREACH,
+    errno.ENETUNREACH,
+    errno.ENOTCONN,
+}
+_BUSY = {errno.EAGAIN, errno.EBUSY, errno.EMFILE, errno.ENFILE, errno.ENOLCK, errno.ENOMEM}
 _MEANINGS: tuple[tuple[type[StoreError], set[int], str], ...] = (
-    (
-        StoreFull,
-        {errno.ENOSPC, errno.EDQUOT, errno.EFBIG},
-        "free some space, or raise the quota or the limit on a file's size",
-    ),
-    (
-        StoreDenied,
-        {errno.EACCES, errno.EPERM, errno.EROFS},
-        "give this user the right to read and write in the location's folder",
-    ),
-    (
-        # A share whose server is away. EIO is not here: a disk that fails gets no better by asking again.
-        StoreUnreachable,
-        {errno.ESTALE, errno.ETIMEDOUT, errno.EHOSTDOWN, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ENOTCONN},
-        "is the share that the location's folder is on still mounted?",
-    ),
-    (
-        StoreBusy,
-        {errno.EAGAIN, errno.EBUSY, errno.EMFILE, errno.ENFILE, errno.ENOLCK, errno.ENOMEM},
-        "",
-    ),
+    (StoreFull, _FULL, "free some space, or raise the quota or the limit on a file's size"),
+    (StoreDenied, _DENIED, "give this user the right to read and write in the location's folder"),
+    (StoreUnreachable, _AWAY, "is the share that the location's folder is on still mounted?"),
+    (StoreBusy, _BUSY, ""),
 )
 # What a filesystem without hard links (FAT, some shares) answers to link(2).
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -119,41 +115,36 @@ class FilesystemStore:
     def keys(self, prefix: str) -> Iterator[StoredObject]:
         """Looks only below the folder that `prefix` is in, and has the whole answer in memory."""
         found = []
-        for key, entry in self._files(prefix.rpartition("/")[0]):
-            if key.startswith(prefix) and not _PARTIAL.fullmatch(entry.name):
-                # What is gone since its name was read is not there.
-                with suppress(KeyNotFound), _mapped(Path(entry.path), missing=KeyNotFound):
-                    found.append(StoredObject(key, entry.stat(follow_symlinks=False).st_size))
+        for key in self._files(prefix.rpartition("/")[0]):
+            if key.startswith(prefix) and not _partial(key):
+                with suppress(KeyNotFound):  # gone since its name was read
+                    found.append(self.stat(key))
         return iter(sorted(found))
 
     def folders(self, prefix: str) -> tuple[str, ...]:
         """Leaves out folders that hold no object, as a store without folders would."""
-        entries = self._entries(prefix.removesuffix("/"))
-        names = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
-        return tuple(sorted(name for name in names if self._holds_an_object(prefix + name)))
+        names, _ = self._entries(prefix.removesuffix("/"))
+        return tuple(sorted(name for name in names if any(not _partial(key) for key in self._files(prefix + name))))
 
     def unfinished(self, prefix: str) -> tuple[UnfinishedUpload, ...]:
         """The key of a name so long that its partial file could not hold it is cut."""
         found = []
-        for path, entry in self._files(prefix.rpartition("/")[0]):
-            if partial := _PARTIAL.fullmatch(entry.name):
-                key = path.removesuffix(entry.name) + partial["name"]
-                if key.startswith(prefix):
-                    found.append(UnfinishedUpload(key, entry.name))
-        return tuple(sorted(found))
+        for path in self._files(prefix.rpartition("/")[0]):
+            if partial := _partial(path):
+                key = path.removesuffix(partial[0]) + partial["name"]
+                found.append(UnfinishedUpload(key, partial[0]))
+        return tuple(sorted(upload for upload in found if upload.key.startswith(prefix)))
 
     def discard(self, upload: UnfinishedUpload) -> None:
         """Removes the partial file; its upload, if it still runs, fails."""
-        if not _PARTIAL.fullmatch(upload.id):
+        if "/" in upload.id or not _partial(upload.id):
             raise StoreError(f"{upload.id!r} is not the name of an unfinished upload", key=upload.key)
         _remove(self._path(upload.key).with_name(upload.id), self._root)
 
     def _path(self, key: str) -> Path:
         """Where `key` lies. One key has one path: what would have two, or lie elsewhere, is refused."""
-        if _PARTIAL.fullmatch(key.rpartition("/")[2]):
-            raise StoreError(f"{key!r} is the name of an unfinished upload, and cannot be a key", key=key)
-        if not key:
-            raise StoreError("a key cannot be empty")
+        if not key or _partial(key):
+            raise StoreError(f"{key!r} cannot be a key: it is empty, or named as an unfinished upload", key=key)
         return self._folder(key)
 
     def _folder(self, key: str) -> Path:
@@ -162,28 +153,26 @@ class FilesystemStore:
             raise StoreError(f"{key!r} cannot be a path: a part of it is empty, '.' or '..'", key=key)
         return self._root.joinpath(*parts)
 
-    def _files(self, folder: str) -> Iterator[tuple[str, os.DirEntry[str]]]:
-        """Every file below `folder`, partial ones included, with its path below the root; unsorted."""
-        for entry in self._entries(folder):
-            path = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.is_dir(follow_symlinks=False):
-                yield from self._files(path)
-            elif entry.is_file(follow_symlinks=False):
-                yield path, entry
+    def _files(self, folder: str) -> Iterator[str]:
+        """Every file below `folder`, partial ones included, by its path below the root; unsorted."""
+        start = f"{folder}/" if folder else ""
+        folders, files = self._entries(folder)
+        yield from (start + name for name in files)
+        for name in folders:
+            yield from self._files(start + name)
 
-    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
-        """What is in `folder`; nothing where it is not there, or not a folder."""
+    def _entries(self, folder: str) -> tuple[list[str], list[str]]:
+        """The names of folders and of files in `folder`; none where it is not there, or not a folder."""
         path = self._folder(folder)
         try:
             with _mapped(path, missing=KeyNotFound), os.scandir(path) as found:
-                return list(found)
+                entries = list(found)
+                folders = [entry.name for entry in entries if entry.is_dir(follow_symlinks=False)]
+                return folders, [entry.name for entry in entries if entry.is_file(follow_symlinks=False)]
         except KeyNotFound:
             if path == self._root and path.exists():
                 raise _not_a_folder(path) from None
-            return []
-
-    def _holds_an_object(self, folder: str) -> bool:
-        return any(not _PARTIAL.fullmatch(entry.name) for _, entry in self._files(folder))
+            return [], []
 
 
 class _FileUpload:
@@ -198,6 +187,7 @@ class _FileUpload:
         self._begun = self._placed = self._aborted = False
 
     def part(self, number: int, offset: int, data: bytes) -> None:
+        """Writes to the part's place."""
         with _mapped(self._target):
             with self._lock:
                 self._begin()
@@ -210,6 +200,7 @@ class _FileUpload:
                     offset, rest = offset + written, rest[written:]
 
     def complete(self) -> None:
+        """Returns when the file has its name and both are on the disk."""
         with self._lock, _mapped(self._target):
             if not self._placed:
                 self._begin()
@@ -218,10 +209,11 @@ class _FileUpload:
                     os.fsync(file)
                 _place(self._partial, self._target)
                 self._placed = True
-            _sync_folder(self._target.parent)
             self._partial.unlink(missing_ok=True)
+            _sync_folder(self._target.parent)
 
     def abort(self) -> None:
+        """Removes the partial file, and the folders that were made for it."""
         with self._lock:
             self._aborted = True
             if self._begun and not self._placed:
@@ -256,17 +248,14 @@ def _place_by_rename(partial: Path, target: Path) -> None:
     try:
         _make_file(reservation)
     except FileExistsError as error:
-        raise StoreBusy(
-            f"Another writer is putting {target} in place",
-            hint=f"if none is at work any more, remove {reservation}",
-            path=str(target),
-        ) from error
+        hint = f"if none is at work any more, remove {reservation}"
+        raise StoreBusy(f"Another writer is putting {target} in place", hint=hint, path=str(target)) from error
     try:
         if os.path.lexists(target):
             raise _taken(target)
         partial.rename(target)
     finally:
-        reservation.unlink()
+        reservation.unlink(missing_ok=True)
 
 
 def _taken(target: Path) -> StoreError:
@@ -276,7 +265,12 @@ def _taken(target: Path) -> StoreError:
 
 
 def _partial_name(name: str, mark: str) -> str:
-    return f".{os.fsdecode(os.fsencode(name)[:_NAME_BYTES])}.{mark}.partial"
+    return f".{os.fsencode(name)[:_NAME_BYTES].decode(errors='ignore')}.{mark}.partial"
+
+
+def _partial(path: str) -> re.Match[str] | None:
+    """A match with the `name` that is meant, if `path` is that of a partial file."""
+    return _PARTIAL.fullmatch(path.rpartition("/")[2])
 
 
 def _make_file(path: Path) -> None:
@@ -306,13 +300,9 @@ def _remove(partial: Path, root: Path) -> None:
     """Removes a partial file and the folders, up to the root, that are empty without it."""
     with _mapped(partial):
         partial.unlink(missing_ok=True)
-    for folder in partial.parents:
-        if folder == root:
-            break
-        try:
+    with suppress(OSError):  # not empty, gone already, or not ours to remove: an empty folder is in nobody's way
+        for folder in takewhile(root.__ne__, partial.parents):
             folder.rmdir()
-        except OSError:  # not empty, gone already, or not ours to remove: an empty folder is in nobody's way
-            break
 
 
 @contextmanager
@@ -335,9 +325,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _not_a_folder(path: Path) -> LocationNotFound:
-    return LocationNotFound(
-        f"{path} is a file, where a folder is needed", hint="correct the location's path", path=str(path)
-    )
+    hint = "correct the location's path"
+    return LocationNotFound(f"{path} is a file, where a folder is needed", hint=hint, path=str(path))
 
 
 @contextmanager

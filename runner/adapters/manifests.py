@@ -17,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 
 from runner.adapters.manifests_defaults import completed, implied_namespace
-from runner.adapters.manifests_files import Manifest, read_folder
+from runner.adapters.manifests_files import WrittenObject, read_folder
 from runner.adapters.manifests_state import ClusterState, ServedType, StoredItem
 from runner.adapters.manifests_types import DEFINITION, KnownTypes
 from runner.errors import FormatError, ItemNotFound
@@ -74,22 +74,18 @@ class ManifestsCluster:
         return str(msgspec.json.decode(whole)["metadata"]["uid"])
 
 
-def state_of(manifests: Iterable[Manifest]) -> ClusterState:
+def state_of(manifests: Iterable[WrittenObject]) -> ClusterState:
     """What a cluster would hold after all of `manifests`. FormatError for what no cluster could hold."""
-    manifests = list(manifests)
     folder = _Folder()
-    for manifest in manifests:
-        if manifest.type == DEFINITION:
-            folder.define(manifest)
-    for manifest in manifests:
-        folder.take(manifest)
+    for written in sorted(manifests, key=lambda written: written.type != DEFINITION):
+        folder.take(written)
     folder.imply_namespaces()
     return folder.state()
 
 
 class _Found(NamedTuple):
     served: ServedType
-    manifest: Manifest
+    written: WrittenObject
 
 
 class _Folder:
@@ -98,30 +94,24 @@ class _Folder:
     def __init__(self) -> None:
         self._types = KnownTypes()
         self._found: dict[ItemId, _Found] = {}
-        self._written: dict[tuple[str, str], _Found] = {}  # the first object of each type decides its version
+        self._first: dict[tuple[str, str], _Found] = {}  # the first object of each type decides its version
 
-    def define(self, manifest: Manifest) -> None:
-        """Takes the type of a CustomResourceDefinition."""
-        _metadata(manifest)
+    def take(self, written: WrittenObject) -> None:
+        """Takes one object, and the type that it defines. So definitions come before all else."""
         try:
-            self._types.define(manifest.value)
+            served = self._types.find(*written.type)
         except FormatError as error:
-            raise manifest.error(error.message, error.hint) from error
-
-    def take(self, manifest: Manifest) -> None:
-        """Takes one object."""
-        try:
-            served = self._types.find(*manifest.type)
-        except FormatError as error:
-            raise manifest.error(error.message, error.hint) from error
-        found = _Found(served, manifest)
+            raise written.error(error.message, error.hint) from error
+        found = _Found(served, written)
         self._check_version(found)
-        item = _item_id(served.resource, manifest)
+        item = _item_id(served.resource, written)
         other = self._found.setdefault(item, found)
         if other is not found:
-            raise manifest.error(
-                f"{item} is here for the second time", f"the first is in {other.manifest.origin}; take one of them out"
+            raise written.error(
+                f"{item} is here for the second time", f"the first is in {other.written.origin}; take one of them out"
             )
+        if written.type == DEFINITION:
+            self._define(written)
 
     def imply_namespaces(self) -> None:
         """Adds the namespaces that objects live in, and no file declares."""
@@ -129,28 +119,34 @@ class _Folder:
             item.name for item in self._found if (item.group, item.plural) == (_NAMESPACES.group, _NAMESPACES.plural)
         }
         for name in sorted({item.namespace for item in self._found if item.namespace} - declared):
-            self.take(Manifest(origin="", value=implied_namespace(name)))
+            self.take(WrittenObject(origin="", value=implied_namespace(name)))
 
     def state(self) -> ClusterState:
         """Everything, with what an API server adds."""
         served = {(known.group, known.plural): known.served() for known in self._types}
-        served |= {name: found.served for name, found in self._written.items()}
+        served |= {name: found.served for name, found in self._first.items()}
         held: dict[tuple[str, str], list[StoredItem]] = {name: [] for name in served}
         everything = hashlib.sha256()
         for item, found in sorted(self._found.items(), key=lambda pair: pair[0]):
-            digest = hashlib.sha256(msgspec.json.encode(found.manifest.value)).digest()
+            digest = hashlib.sha256(msgspec.json.encode(found.written.value)).digest()
             everything.update(digest)
-            value = completed(found.manifest.value, item, _version(digest))
+            value = completed(found.written.value, item, _version(digest))
             held[item.group, item.plural].append(StoredItem.of(found.served, value))
         return ClusterState(int(_version(everything.digest())), ((served[name], held[name]) for name in served))
 
+    def _define(self, written: WrittenObject) -> None:
+        try:
+            self._types.define(written.value)
+        except FormatError as error:
+            raise written.error(error.message, error.hint) from error
+
     def _check_version(self, found: _Found) -> None:
         resource = found.served.resource
-        first = self._written.setdefault((resource.group, resource.plural), found)
+        first = self._first.setdefault((resource.group, resource.plural), found)
         if first.served.resource.version != resource.version:
-            raise found.manifest.error(
+            raise found.written.error(
                 f"{resource.kind} is written in {resource.api_version} here, and in "
-                f"{first.served.resource.api_version} in {first.manifest.origin}",
+                f"{first.served.resource.api_version} in {first.written.origin}",
                 "write all of them in one version: nothing here converts",
             )
 
@@ -167,26 +163,26 @@ class _Metadata(msgspec.Struct, rename="camel"):
     annotations: dict[str, str] | None = None
 
 
-def _metadata(manifest: Manifest) -> _Metadata:
+def _metadata(written: WrittenObject) -> _Metadata:
     try:
-        metadata = msgspec.convert(manifest.value.get("metadata"), type=_Metadata)
+        metadata = msgspec.convert(written.value.get("metadata"), type=_Metadata)
     except msgspec.ValidationError as error:
-        raise manifest.error(
+        raise written.error(
             f"metadata is not what Kubernetes takes: {error}",
             "it needs a name (an API server alone makes one from generateName); labels and annotations are texts",
         ) from error
     # https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#path-segment-names
     if metadata.name in {"", ".", ".."} or "/" in metadata.name or "%" in metadata.name:
-        raise manifest.error(f"{metadata.name!r} is no name of an object", "names have no '/' and no '%'")
+        raise written.error(f"{metadata.name!r} is no name of an object", "names have no '/' and no '%'")
     if metadata.namespace and not _DNS_LABEL.fullmatch(metadata.namespace):
-        raise manifest.error(f"{metadata.namespace!r} is no name of a namespace", "lower case letters, digits and '-'")
+        raise written.error(f"{metadata.namespace!r} is no name of a namespace", "lower case letters, digits and '-'")
     return metadata
 
 
-def _item_id(resource: Resource, manifest: Manifest) -> ItemId:
-    metadata = _metadata(manifest)
+def _item_id(resource: Resource, written: WrittenObject) -> ItemId:
+    metadata = _metadata(written)
     if metadata.namespace and not resource.namespaced:
-        raise manifest.error(
+        raise written.error(
             f"{resource.kind} {metadata.name} is written into the namespace {metadata.namespace}, and belongs to none",
             "take metadata.namespace out",
         )

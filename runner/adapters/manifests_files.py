@@ -24,7 +24,7 @@ _BETWEEN = re.compile(rb"^---(?=\s|\Z)", re.MULTILINE)
 _CONTENT = re.compile(rb"^[ \t]*[^\s#]", re.MULTILINE)
 
 
-class Manifest(NamedTuple):
+class WrittenObject(NamedTuple):
     """One object as it is written."""
 
     origin: str  # file:line
@@ -40,7 +40,7 @@ class Manifest(NamedTuple):
         return FormatError(f"{self.origin}: {message}", hint=hint)
 
 
-def read_folder(folder: Path) -> Iterator[Manifest]:
+def read_folder(folder: Path) -> Iterator[WrittenObject]:
     """Every object, in the order of the files' paths. Hidden files and folders are left alone.
 
     FormatError for a file that cannot be read; UsageError for a folder that cannot, or that has no manifest.
@@ -111,7 +111,7 @@ def _finite(word: str) -> float:
     return number
 
 
-def _objects(origin: str, value: Any) -> Iterator[Manifest]:
+def _objects(origin: str, value: Any) -> Iterator[WrittenObject]:
     """The object itself, or what is in a list (`kubectl get -o yaml`); items of a PodList are Pods."""
     if not isinstance(value, dict) or not all(
         isinstance(value.get(field), str) and value[field] for field in ("apiVersion", "kind")
@@ -122,7 +122,7 @@ def _objects(origin: str, value: Any) -> Iterator[Manifest]:
         )
     kind, items = value["kind"], value.get("items")
     if not kind.endswith("List") or not isinstance(items, list):
-        yield Manifest(origin, value)
+        yield WrittenObject(origin, value)
         return
     implied = {} if kind == "List" else {"apiVersion": value["apiVersion"], "kind": kind.removesuffix("List")}
     for item in items:

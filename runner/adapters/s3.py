@@ -84,11 +84,7 @@ class S3Store:
         if length == 0:
             self.stat(key)
             return b""
-        asked = (
-            {"Range": f"bytes={start}-{'' if length is None else start + length - 1}"}
-            if start or length
-            else {}
-        )
+        asked = {"Range": f"bytes={start}-{'' if length is None else start + length - 1}"} if start or length else {}
         try:
             return b"".join(self._bucket.body(self._prefix + key, **asked))
         except PastTheEnd:
@@ -299,18 +295,14 @@ class _Bucket:
     def _verification(self) -> str | bool | None:
         """How certificates are checked, as botocore has it: not, against this file, or as the machine does."""
         if self._config.insecure_skip_tls_verify:
-            urllib3.disable_warnings(
-                urllib3.exceptions.InsecureRequestWarning
-            )  # it would print one per request
+            urllib3.disable_warnings(urllib3.exceptions.InsecureRequestWarning)  # it would print one per request
             return False
         if self._ca_file:
             try:
                 ssl.create_default_context(cafile=self._ca_file)
             except OSError as error:
                 message = f"objectStorage.caFile cannot be read as certificates: {error.strerror or error}"
-                raise StoreError(
-                    message, hint="name a readable file in PEM form", file=self._ca_file
-                ) from error
+                raise StoreError(message, hint="name a readable file in PEM form", file=self._ca_file) from error
         return self._ca_file
 
     @contextmanager

@@ -63,9 +63,7 @@ def error_of(error: Exception, *, url: str, key: str) -> StoreError:
         if isinstance(error, kinds):
             return ours(f"{message} ({type(error).__name__})", hint=hint, location=url, key=key)
     hint = "check the location's bucket, config.region, config.s3Url and config.profile"
-    return StoreError(
-        f"S3 cannot be asked this way ({type(error).__name__})", hint=hint, location=url, key=key
-    )
+    return StoreError(f"S3 cannot be asked this way ({type(error).__name__})", hint=hint, location=url, key=key)
 
 
 _SET_UP_ACCESS = "give the location a credential, or set up AWS' own (environment, profile, instance role)"

@@ -1,22 +1,21 @@
 """Holds an archive against its index, both ways, while both stream past.
 
 Owns what may differ between the two; must not know stores, manifests or what is done about a difference. Memory holds
-what has not met its counterpart yet (nothing, in a whole backup), and some 75 bytes an item to find what is there twice.
+what has not met its counterpart yet (nothing, in a whole backup), and some 75 bytes an item to find what comes twice.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 from itertools import count
 
 from runner.archive.index import IndexLine
 from runner.archive.layout import item_path
-from runner.archive.reader import read
 from runner.archive.stream import Entry, shown
-from runner.errors import BackupDamaged, FormatError
+from runner.errors import BackupDamaged
 
 SHOWN_OF_A_KIND = 10  # findings that are written out; of further ones there is only the count
 _WAITING = 10_000  # lines or entries without a counterpart, at most
@@ -58,13 +57,19 @@ class Compared:
 
 
 def compare(
-    lines: Iterator[IndexLine], entries: Iterator[Entry], found: Findings, *, most_items: int
+    lines: Iterator[IndexLine],
+    entries: Iterator[Entry],
+    found: Findings,
+    *,
+    most_items: int,
+    read: Callable[[bytes], object] | None = None,
 ) -> Compared:
     """Takes both to their ends, and tells `found` each difference.
 
-    No more than `most_items` lines are read. Entries that come with their content are read as YAML too.
+    No more than `most_items` lines are read. With `read`, which makes an object of YAML or raises ValueError, entries
+    come with their content, and what is in it is held against the index too.
     """
-    return _Comparison(found, most_items).run(lines, entries)
+    return _Comparison(found, most_items, read).run(lines, entries)
 
 
 class _Side(Enum):
@@ -74,8 +79,8 @@ class _Side(Enum):
 
 
 class _Comparison:
-    def __init__(self, found: Findings, most_items: int) -> None:
-        self.found, self.most_items = found, most_items
+    def __init__(self, found: Findings, most_items: int, read: Callable[[bytes], object] | None) -> None:
+        self.found, self.most_items, self.read = found, most_items, read
         self.compared = Compared()
         self.index, self.archive = _Side.GOING, _Side.GOING
         self.lines: dict[str, tuple[int, IndexLine]] = {}  # by path: those that no entry was met for yet
@@ -125,7 +130,8 @@ class _Comparison:
         if entry is None:
             self.archive = _Side.ENDED
         elif entry.fault:
-            self.found.add("entries that no archive of Trysail has", f"{shown(entry.path)} in the archive: {entry.fault}")
+            text = f"{shown(entry.path)} in the archive: {entry.fault}"
+            self.found.add("entries that no archive of Trysail has", text)
         else:
             self._entry(number, entry)
 
@@ -163,7 +169,7 @@ class _Comparison:
         self.last = line_number, entry_number
         if (line.size, line.sha256) != (entry.size, entry.sha256):
             self.found.add("items with another content", f"{line.id}: its YAML is not what the index recorded")
-        elif entry.content is not None and (wrong := _misread(line, entry.content)):
+        elif self.read is not None and (wrong := _misread(line, entry.content or b"", self.read)):
             self.found.add("items that are another object", f"{line.id}: {wrong}")
         if (line.member, line.offset) != (entry.member, entry.offset):
             self.found.add("items in another place", f"{line.id}: it is not where the index says")
@@ -191,12 +197,12 @@ class _Comparison:
         self.found.add("faults", what)
 
 
-def _misread(line: IndexLine, content: bytes) -> str:
+def _misread(line: IndexLine, content: bytes, read: Callable[[bytes], object]) -> str:
     """How the object in the YAML differs from what the index says of it; "" where it does not."""
     try:
         document = read(content)
-    except FormatError as error:
-        return f"its YAML cannot be read: {error.message}"
+    except ValueError as error:
+        return f"its YAML cannot be read: {error}"
     top = document if isinstance(document, dict) else {}
     metadata = top.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}

@@ -18,6 +18,7 @@ import msgspec
 
 _REMEMBERED_WORDS: Final = 8192  # of at most _WORD characters: some 2 MiB
 _REMEMBERED_KEYS: Final = 2048  # at each depth
+_DEPTH: Final = 200  # of indentation; deeper values would not fit on the stack of those who read them
 _WORD: Final = 48  # characters; longer strings seldom repeat
 _SIMPLE_KEY: Final = 1000  # readers look 1,024 characters ahead for the colon of a key without `? `
 
@@ -38,7 +39,7 @@ def _plain(flat: str, letters: str) -> re.Pattern[str]:
         rf"""
         [A-Za-z_/(${letters}]{rest}
         | -  -?[A-Za-z]{rest}                                                                  # a flag
-        | [0-9](?![0-9]{{3}}-)[0-9]*+(?:\.[0-9]++)*+[acdf-nq-wyzACDF-NQ-WYZ/%]{rest}           # 5Gi, 25%, 10.0.0.0/8
+        | [0-9][0-9]*+(?:\.[0-9]++)*+[acdf-nq-wyzACDF-NQ-WYZ/%]{rest}                           # 5Gi, 25%, 10.0.0.0/8
         | [0-9][0-9]*+(?:\.[0-9]++){{2,}}                                                      # 10.0.0.1
         | [0-9][0-9a-f]{{7}}-(?:[0-9a-f]{{4}}-){{3}}[0-9a-f]{{12}}                              # a UID
         | \.
@@ -53,9 +54,7 @@ _RESERVED: Final = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false
 _ESCAPED: Final = re.compile(f"[^\x20-\x7e{_SEEN}]")
 # A literal block has no escapes: so nothing that a reader refuses, normalises or takes for the end of a line.
 _UNFIT: Final = bytes([*range(9), *range(11, 32), 127])
-_unfit: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]"
-).search
+_unfit: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff\ufeff\ufffe\uffff]").search
 
 _decode: Final = msgspec.json.Decoder().decode
 
@@ -67,7 +66,7 @@ def emit(value: object) -> bytes:
     point (`1.0` comes back as a float) and has the fewest digits that give the same double.
 
     Raises ValueError for what JSON does not have (NaN, infinities, halves of surrogate pairs, other types, keys that
-    are not strings) and for nesting deeper than Python's stack. The message never shows the value.
+    are not strings) and for nesting deeper than 200 steps of indentation. The message never shows the value.
     """
     return Emitter().document(value)
 
@@ -91,7 +90,7 @@ class Emitter:
         try:
             value = _decode(raw)
         except RecursionError as error:
-            raise _too_deep() from error
+            raise ValueError("the value is nested too deeply") from error
         if type(value) is dict and ("kind" not in value or "apiVersion" not in value):
             value = {"apiVersion": api_version, "kind": kind, **value}
         return self.document(value)
@@ -99,15 +98,12 @@ class Emitter:
     def document(self, value: Any) -> bytes:
         """Writes one decoded value, as `emit` does."""
         lines: list[str] = []
-        try:
-            if type(value) is dict and value:
-                self._mapping(value, self._root, lines)
-            elif type(value) is list and value:
-                self._sequence(value, self._root, lines)
-            else:
-                lines.append("\n" + (_quoted(value) if type(value) is str else _scalar(value)[1:]))
-        except RecursionError as error:
-            raise _too_deep() from error
+        if value and type(value) is dict:
+            self._mapping(value, self._root, lines)
+        elif value and type(value) is list:
+            self._sequence(value, self._root, lines)
+        else:
+            lines.append("\n" + (_quoted(value) if type(value) is str else _scalar(value)[1:]))
         lines.append("\n")
         return "".join(lines)[1:].encode()
 
@@ -184,6 +180,8 @@ class _Level:
     def deeper(self) -> _Level:
         """Gives the next depth."""
         if self.down is None:
+            if len(self.indent) >= 2 * _DEPTH:
+                raise ValueError("the value is nested too deeply")
             self.down = _Level(self.indent + "  ")
         return self.down
 
@@ -269,7 +267,3 @@ def _escape(match: re.Match[str]) -> str:
     if 0xD800 <= code <= 0xDFFF:
         raise ValueError("a string holds half of a surrogate pair, which is no character")
     return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"
-
-
-def _too_deep() -> ValueError:
-    return ValueError("the value is nested too deeply")

@@ -10,7 +10,7 @@ import hashlib
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 from isal import isal_zlib
 
@@ -21,6 +21,7 @@ from runner.errors import BackupDamaged
 ITEM_BYTES = 64 << 20  # etcd takes objects of 1.5 MiB, and its YAML is a few times its JSON at most
 LINE_BYTES = 8 << 20  # of the index: labels are part of the object, names are short
 
+_GZIP_ERROR = cast("type[Exception]", isal_zlib.error)  # isal's stub calls the class an instance
 _GZIP = 31  # window bits that ask for a gzip header, and for its checksum to be held
 _FEED = 1 << 16  # compressed bytes that are given to the decompressor at once
 _CHUNK = 1 << 20  # bytes that it gives back at once, at most: a bomb goes off in these
@@ -47,7 +48,7 @@ class Unpacked:
         self._slices = _slices(pieces)
         self._feed = b""
         self._place = start  # compressed bytes that are done with
-        self._inflate: Any = None  # isal has no types
+        self._inflate: isal_zlib.Decompress | None = None
         self._chunk = b""
         self._used = 0  # of the chunk
         self._left = limit
@@ -100,7 +101,7 @@ class Unpacked:
         assert inflate is not None
         try:
             chunk = inflate.decompress(fed, _CHUNK)
-        except isal_zlib.error as error:
+        except _GZIP_ERROR as error:
             what = "is altered" if self.offset else "is no gzip, or is altered"
             raise BackupDamaged(f"the gzip member at byte {self.member} {what}: {error}") from error
         if inflate.eof:
@@ -187,7 +188,7 @@ def _header(block: bytes) -> tarfile.TarInfo:
 
 
 def _pax_path(unpacked: Unpacked, header: tarfile.TarInfo) -> str:
-    """The path that a PAX header gives to the next entry: `<length> path=<path>\\n` and nothing else."""
+    """The path that a PAX header gives to the next entry: one record, `<length> path=<path>` and a newline."""
     if header.size > _PAX_BYTES:
         raise BackupDamaged("the tar has a PAX header that is too long to be one of ours")
     padded = -(-header.size // BLOCK) * BLOCK

@@ -50,6 +50,7 @@ class Members:
 class ArchiveWriter:
     """`add` items; each call returns what of archive and index is ready to be sent; `finish` returns the rest."""
 
+    member_bytes: int = MEMBER_BYTES
     items: int = 0
     size: int = 0  # bytes of YAML
     _archive: Members = field(default_factory=Members)
@@ -78,8 +79,8 @@ class ArchiveWriter:
         self._index.add(encode_line(line))
         self.items += 1
         self.size += size
-        archive = self._archive.cut() if self._archive.filled >= MEMBER_BYTES else b""
-        index = self._index.cut() if self._index.filled >= MEMBER_BYTES else b""
+        archive = self._archive.cut() if self._archive.filled >= self.member_bytes else b""
+        index = self._index.cut() if self._index.filled >= self.member_bytes else b""
         return archive, index
 
     def finish(self) -> tuple[bytes, bytes]:

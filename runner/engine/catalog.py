@@ -76,7 +76,10 @@ def resolve(reading: Reading, word: str, scope: Scope) -> Resolved:
     named = [one for one in found if one.address.name == word]
     committed = [one for one in named if one.committed]
     if len(committed) > 1:
-        raise _several(f'{len(committed)} backups are named "{word}"', {one.address[:2] for one in committed})
+        raise _several(
+            f'{len(committed)} backups are named "{word}"',
+            {(one.address.cluster, one.address.policy) for one in committed},
+        )
     if not committed:
         raise _not_found(reading, word, found, begun=bool(named))
     backup = _read(reading, committed[0])
@@ -105,8 +108,7 @@ def _find(reading: Reading, scope: Scope) -> list[_Found]:
     """Everything that lies where a backup would, sorted."""
     found: dict[Address, _Found] = {}
     for prefix in _prefixes(reading, scope):
-        listing = reading.retrier.call("listing the store", lambda prefix=prefix: list(reading.store.keys(prefix)))
-        for stored in listing:
+        for stored in reading.keys(prefix):
             address, key = _parts(stored.key)
             if address is not None:
                 found.setdefault(address, _Found(address)).keys[key] = stored.size
@@ -190,7 +192,7 @@ def _read_all(reading: Reading, found: Iterable[_Found]) -> tuple[list[Committed
 
 
 def _latest(reading: Reading, found: list[_Found]) -> Resolved:
-    groups = {one.address[:2] for one in found}
+    groups = {(one.address.cluster, one.address.policy) for one in found}
     if len(groups) > 1:
         raise _several(f'"{LATEST}" is the newest of one policy and cluster, and there are several', groups)
     committed, unreadable = _read_all(reading, found)
@@ -211,7 +213,7 @@ def _latest(reading: Reading, found: list[_Found]) -> Resolved:
     return Resolved(newest, tuple(notes))
 
 
-def _several(message: str, groups: Iterable[Sequence[str]]) -> UsageError:
+def _several(message: str, groups: Iterable[tuple[str, str]]) -> UsageError:
     candidates = sorted(groups)
     clusters = {cluster for cluster, _ in candidates}
     flag = "--policy NAME" if len(clusters) == 1 else "--cluster NAME"

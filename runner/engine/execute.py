@@ -6,7 +6,7 @@ Until the manifest is written, no backup is visible; whatever ends the run befor
 from __future__ import annotations
 
 import gzip
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runner import __version__
 from runner.archive.layout import (
@@ -19,12 +19,13 @@ from runner.archive.layout import (
     backup_prefix,
     policy_prefix,
 )
+from runner.archive.writer import MEMBER_BYTES
 from runner.engine.leftovers import find_leftovers
 from runner.engine.log import RunLog
 from runner.engine.retry import Retrier
-from runner.engine.sources import Sources
+from runner.engine.sources import ListLimits, Sources
 from runner.engine.store_objects import ObjectsStored, store_objects
-from runner.engine.upload import Sender
+from runner.engine.upload import PART_BYTES, Sender
 from runner.errors import ClusterError, KeyExists
 from runner.model.canonical import canonical, digest, readable
 from runner.model.event import Finished, Missing, PhaseBegun, Started, Warned
@@ -49,21 +50,31 @@ class Ports:
     observer: Observer
 
 
-def execute(plan: Plan, backup: str, ports: Ports, inventory: Inventory) -> Result:
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Sizes that a run works with. The defaults were measured; others are for clusters in miniature."""
+
+    lists: ListLimits = field(default_factory=ListLimits)
+    part_bytes: int = PART_BYTES
+    member_bytes: int = MEMBER_BYTES
+
+
+def execute(plan: Plan, backup: str, ports: Ports, inventory: Inventory, limits: Limits = Limits()) -> Result:
     """Runs the plan as the backup of that name. `inventory` is of now: the plan was made from it or checked with it.
 
     Raises what makes any backup impossible; what only leaves a gap is in the result.
     """
-    return _Run(plan, backup, ports, inventory).run()
+    return _Run(plan, backup, ports, inventory, limits).run()
 
 
 class _Run:
-    def __init__(self, plan: Plan, backup: str, ports: Ports, inventory: Inventory) -> None:
+    def __init__(self, plan: Plan, backup: str, ports: Ports, inventory: Inventory, limits: Limits) -> None:
         self.plan, self.backup, self.ports, self.inventory = plan, backup, ports, inventory
+        self.limits = limits
         self.log = RunLog(ports.clock, ports.observer)
         self.retrier = Retrier(ports.clock, self.log)
         prefix = backup_prefix(plan.cluster.name, plan.policy_name, backup)
-        self.sender = Sender(ports.store, ports.executor, self.retrier, prefix)
+        self.sender = Sender(ports.store, ports.executor, self.retrier, prefix, limits.part_bytes)
 
     def run(self) -> Result:
         started = self.ports.clock.now()
@@ -147,11 +158,14 @@ class _Run:
             self.ports.executor,
             self.retrier,
             query=lambda resource: query(selection, resource),
+            limits=self.limits.lists,
         )
         resources = {resource.name: resource for resource in self.inventory.resources}
         archive, index = self.sender.stream(ARCHIVE), self.sender.stream(INDEX)
         try:
-            stored = store_objects(self.plan.steps, selection, sources, resources, (archive, index), self.log)
+            stored = store_objects(
+                self.plan.steps, selection, sources, resources, (archive, index), self.log, self.limits.member_bytes
+            )
             keys = {ARCHIVE: archive.finish(), INDEX: index.finish()}
         except BaseException:
             archive.abort()

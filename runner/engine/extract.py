@@ -1,7 +1,7 @@
 """Takes things out of a backup: its index, single items by range reads, its plan, its archive as it is.
 
-Nothing is given away before it was held against what the manifest or the index recorded of it, but for the archive,
-which is too large for that: its bytes are given on at once, and the error comes at the end.
+Items are held against the index before they are given away, the plan against the manifest. Index and archive are too
+large for that: they are given on as they come, and the error comes at the end.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 
 from runner.archive.index import IndexLine
 from runner.archive.layout import ARCHIVE, INDEX, MANIFEST, PLAN, backup_prefix
@@ -77,8 +78,8 @@ class Backup:
             _agree(Passing([raw]).drained(), recorded)
             try:
                 return read_plan(raw, PLAN)
-            except FormatError as error:
-                raise BackupDamaged(error.message) from error
+            except (FormatError, ValueError, RecursionError) as error:
+                raise BackupDamaged(str(error)) from error
 
     def manifest(self) -> bytes:
         """The manifest as it is stored, which was checked before."""
@@ -88,13 +89,13 @@ class Backup:
         """Gives the archive to `write`, piece by piece. BackupDamaged, at the end, where it is not what was stored."""
         recorded = self._recorded(ARCHIVE)
         with self._damage(ARCHIVE):
-            passing = Passing(self.reading.pieces(self._key(ARCHIVE), 0, recorded.size))
-            for piece in passing:
-                write(piece)
-            # What is longer than it was would pass as a whole.
-            found = self.reading.retrier.call("looking at the archive", lambda: self.reading.store.stat(self._key(ARCHIVE)))
+            key = self._key(ARCHIVE)
+            found = self.reading.retrier.call(f"looking at {key}", partial(self.reading.store.stat, key))
             if found.size != recorded.size:
                 raise BackupDamaged(f"it has {found.size:,} bytes, and {recorded.size:,} were recorded")
+            passing = Passing(self.reading.pieces(key, 0, recorded.size))
+            for piece in passing:
+                write(piece)
             _agree(passing.drained(), recorded)
         return recorded
 
@@ -136,7 +137,7 @@ def _runs(chosen: Chosen) -> Iterator[_Run]:
     run: _Run | None = None
     for line in chosen.lines:
         end = chosen.member_ends[line.member]
-        if run is None or line.member > run.stop or end - run.start > JOINED_BYTES:
+        if run is None or line.member > run.stop or (end > run.stop and end - run.start > JOINED_BYTES):
             if run is not None:
                 yield run
             run = _Run(line.member, end)

@@ -12,7 +12,7 @@ from itertools import islice
 from runner.engine.retry import Retrier
 from runner.errors import BackupDamaged
 from runner.model.manifest import StoredKey
-from runner.ports import Executor, ObjectStore, Pending
+from runner.ports import Executor, ObjectStore, Pending, StoredObject
 
 PIECE_BYTES = 4 << 20  # one request each: a broken connection costs no more than this
 PIECES_AHEAD = 2
@@ -26,6 +26,10 @@ class Reading:
     store: ObjectStore
     executor: Executor
     retrier: Retrier
+
+    def keys(self, prefix: str) -> list[StoredObject]:
+        """Every key under `prefix` with its size, sorted."""
+        return self.retrier.call(f"listing {prefix or self.store.url}", lambda: list(self.store.keys(prefix)))
 
     def document(self, key: str) -> bytes:
         """All of a small key. KeyNotFound; BackupDamaged where it is too large to be one of ours."""

@@ -19,16 +19,20 @@ from runner.model.cluster import ListRequest, Page, Resource
 from runner.model.plan import Step
 from runner.ports import ClusterReader, Executor, Pending
 
-WINDOW_PAGES = 6  # pages under way or waiting
-PAGE_BYTES = 1 << 20  # aimed at
-LARGEST_PAGE = 4 << 20  # given up beyond this, and asked for again with fewer items
-UNKNOWN_SIZE_LIMIT = 50  # items of a type's first page, whose size nobody knows
-NAMED_ONE_BY_ONE = 50  # up to so many items are asked for by name, more are picked out of a list
 
-# Listing a namespace costs a request, listing more than is wanted costs by the item: a request is worth about this
-# many. Below the smaller number of namespaces the question is not worth a request of its own.
-ITEMS_PER_REQUEST = 75
-FEW_NAMESPACES = 20
+@dataclass(frozen=True, slots=True)
+class ListLimits:
+    """How lists are cut and how many are under way. None of it changes what is stored, nor its order."""
+
+    window_pages: int = 6  # under way or waiting
+    page_bytes: int = 1 << 20  # aimed at
+    largest_page: int = 4 << 20  # bytes; given up beyond this, and asked for again with fewer items
+    first_items: int = 50  # of a type's first page, when nobody knows their size
+    named_one_by_one: int = 50  # up to so many items are asked for by name, more are picked out of a list
+    # Listing a namespace costs a request, listing more than is wanted costs by the item: a request is worth about
+    # so many. Up to `few_namespaces` the question is not worth a request of its own.
+    items_per_request: int = 75
+    few_namespaces: int = 20
 
 
 @dataclass
@@ -59,6 +63,7 @@ class Sources:
     executor: Executor
     retrier: Retrier
     query: Callable[[Resource], str]  # the label query that a type is listed with; "" for none
+    limits: ListLimits = ListLimits()
     _item_sizes: dict[str, int] = field(default_factory=dict)  # type -> bytes of an item, the largest average seen
 
     def fetch(self, steps: Sequence[Step], resources: Mapping[str, Resource]) -> Iterator[Fetched]:
@@ -66,7 +71,7 @@ class Sources:
         waiting = deque(self._sources(steps, resources))
         started: deque[Source] = deque()
         while waiting or started:
-            while waiting and sum(len(source.pending) for source in started) < WINDOW_PAGES:
+            while waiting and sum(len(source.pending) for source in started) < self.limits.window_pages:
                 source = waiting.popleft()
                 self._begin(source)
                 started.append(source)
@@ -81,7 +86,7 @@ class Sources:
                 chosen = tuple(group)
                 if by_name:
                     yield from (self._named(resource, step) for step in chosen)
-                elif len(chosen) > FEW_NAMESPACES and self._cheaper_at_once(resource, chosen):
+                elif len(chosen) > self.limits.few_namespaces and self._cheaper_at_once(resource, chosen):
                     yield Source(resource, chosen, self._listing(resource, "", self.query(resource)))
                 else:
                     yield from (
@@ -91,7 +96,7 @@ class Sources:
 
     def _named(self, resource: Resource, step: Step) -> Source:
         assert step.names is not None
-        if len(step.names) <= NAMED_ONE_BY_ONE:
+        if len(step.names) <= self.limits.named_one_by_one:
             return Source(resource, (step,), None)
         return Source(resource, (step,), self._listing(resource, step.namespace, ""))
 
@@ -105,13 +110,17 @@ class Sources:
             return False  # not allowed, perhaps: each namespace may be
         total = len(page.items) + (page.remaining or 0)
         planned = sum(step.count for step in steps)
-        return total - planned < ITEMS_PER_REQUEST * len(steps)
+        return total - planned < self.limits.items_per_request * len(steps)
 
     def _listing(self, resource: Resource, namespace: str, query: str) -> Listing:
         request = ListRequest(
-            resource, namespace=namespace, limit=FIRST_LIMIT, label_selector=query, max_bytes=LARGEST_PAGE
+            resource,
+            namespace=namespace,
+            limit=FIRST_LIMIT,
+            label_selector=query,
+            max_bytes=self.limits.largest_page,
         )
-        return Listing(self.cluster, self.retrier, request, page_bytes=PAGE_BYTES)
+        return Listing(self.cluster, self.retrier, request, page_bytes=self.limits.page_bytes)
 
     # fetching
 
@@ -149,7 +158,9 @@ class Sources:
 
     def _first_limit(self, resource: Resource) -> int:
         size = self._item_sizes.get(resource.name)
-        return UNKNOWN_SIZE_LIMIT if size is None else max(1, min(PAGE_BYTES // size, FIRST_LIMIT))
+        if size is None:
+            return self.limits.first_items
+        return max(1, min(self.limits.page_bytes // size, FIRST_LIMIT))
 
     def _learn(self, resource: Resource, page: Page) -> None:
         if page.items:

@@ -10,7 +10,7 @@ import msgspec
 
 from runner.actions.facts import row
 from runner.archive.emitter import Emitter
-from runner.archive.writer import ArchiveWriter
+from runner.archive.writer import MEMBER_BYTES, ArchiveWriter
 from runner.engine.sources import Fetched, Sources
 from runner.engine.upload import Stream
 from runner.errors import ClusterError
@@ -56,7 +56,7 @@ class _Storing:
     selection: Selection
     streams: tuple[Stream, Stream]
     observer: Observer
-    writer: ArchiveWriter = field(default_factory=ArchiveWriter)
+    writer: ArchiveWriter
     emitter: Emitter = field(default_factory=Emitter)
     lists: list[Listed] = field(default_factory=list)
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -161,9 +161,10 @@ def store_objects(
     resources: Mapping[str, Resource],
     streams: tuple[Stream, Stream],
     observer: Observer,
+    member_bytes: int = MEMBER_BYTES,
 ) -> ObjectsStored:
     """Writes every step's items to `streams` (archive, index), which the caller finishes or aborts."""
-    storing = _Storing(selection, streams, observer)
+    storing = _Storing(selection, streams, observer, ArchiveWriter(member_bytes))
     for fetched in sources.fetch(steps, resources):
         storing.take(fetched)
     for stream, ready in zip(streams, storing.writer.finish(), strict=True):

@@ -27,6 +27,7 @@ class Sender:
     executor: Executor
     retrier: Retrier
     prefix: str
+    part_bytes: int = PART_BYTES
 
     def put(self, key: str, data: bytes) -> StoredKey:
         """Stores a small object, create-only, and proves it."""
@@ -92,7 +93,7 @@ class Stream:
         """Takes the next bytes; sends a part whenever one is full."""
         self._digest.update(data)
         self._buffer += data
-        size = max(PART_BYTES, self.sender.store.min_part_size)
+        size = max(self.sender.part_bytes, self.sender.store.min_part_size)
         while len(self._buffer) >= size:
             part = bytes(self._buffer[:size])
             del self._buffer[:size]

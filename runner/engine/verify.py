@@ -6,6 +6,7 @@ Reads each key once, in bounded memory. Collects all that is wrong before it rai
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 from runner.archive.compare import Compared, Findings, compare
 from runner.archive.layout import ARCHIVE, CONTENT_KEYS, INDEX, MANIFEST, PLAN, backup_prefix
@@ -69,10 +70,7 @@ class _Verification:
 
     def _sizes(self) -> dict[str, int]:
         """Every key of the backup with its size in the store."""
-        listing = self.reading.retrier.call(
-            "listing the backup", lambda: list(self.reading.store.keys(self.prefix))
-        )
-        return {stored.key.removeprefix(self.prefix): stored.size for stored in listing}
+        return {stored.key.removeprefix(self.prefix): stored.size for stored in self.reading.keys(self.prefix)}
 
     def _names(self, sizes: dict[str, int]) -> None:
         recorded = self.manifest.keys
@@ -112,7 +110,7 @@ class _Verification:
         self._proven(PLAN, passing)
         try:
             plan = read_plan(raw, PLAN)
-        except (FormatError, RecursionError) as error:
+        except (FormatError, ValueError, RecursionError) as error:
             self.found.add("plan", f"{PLAN}: {error}")
             return
         if plan.digest != self.manifest.plan_digest:
@@ -126,7 +124,8 @@ class _Verification:
         lines = index_lines(Unpacked(index))
         stored = entries(Unpacked(archive, limit=limit), keep=self.deep)
         if INDEX in sizes and ARCHIVE in sizes:
-            compared = compare(lines, stored, self.found, most_items=self.manifest.items)
+            read = _reader() if self.deep else None
+            compared = compare(lines, stored, self.found, most_items=self.manifest.items, read=read)
             if compared.whole:
                 self._counts(compared)
         for key, passing in ((INDEX, index), (ARCHIVE, archive)):
@@ -152,3 +151,9 @@ class _Verification:
                     "types with another count",
                     f"{resource}{where}: the index has {compared.steps[step]:,}, and the manifest {steps[step]:,}",
                 )
+
+
+def _reader() -> Callable[[bytes], object]:
+    from runner.archive.reader import read  # noqa: PLC0415 -- PyYAML takes its time, and few ask for this
+
+    return read

@@ -57,9 +57,6 @@ def sealed(plan: Plan) -> Plan:
 
 def _steps(picture: Picture) -> tuple[Step, ...]:
     steps = [_step(picked) for picked in picture.picked.values() if picked.count]
-    namespaces = _namespace_step(picture)
-    if namespaces is not None:
-        steps.append(namespaces)
     return tuple(sorted(steps, key=lambda step: step_key(step.resource, step.namespace)))
 
 
@@ -76,31 +73,6 @@ def _step(picked: Picked) -> Step:
     )
 
 
-def _namespace_step(picture: Picture) -> Step | None:
-    """The Namespace objects themselves: of every namespace taken, or, where items are filtered, of those with items."""
-    resource = next((r for r in picture.inventory.resources if (r.group, r.plural) == NAMESPACES), None)
-    verdict = picture.resources.get(NAMESPACES)
-    excluded = verdict is not None and not verdict.taken and verdict.why.startswith("excluded")
-    if resource is None or excluded:
-        return None
-    names = {name for name, verdict in picture.namespaces.items() if verdict.taken}
-    if picture.selection.filters_items:
-        names &= {picked.holding.namespace for picked in picture.picked.values() if picked.count}
-    present = {row.name for row in picture.inventory.namespaces if row.uid}
-    names &= present
-    if not names:
-        return None
-    return Step(
-        resource=resource.name,
-        api_version=resource.api_version,
-        kind=resource.kind,
-        namespace="",
-        count=len(names),
-        why="holds what is selected",
-        names=tuple(sorted(names)),
-    )
-
-
 def _left_out(picture: Picture) -> tuple[LeftOut, ...]:
     left = [
         LeftOut(what=f"namespace {name}", why=verdict.why)
@@ -109,7 +81,8 @@ def _left_out(picture: Picture) -> tuple[LeftOut, ...]:
     ]
     for resource in picture.inventory.resources:
         verdict = picture.resources[resource.group, resource.plural]
-        if not verdict.taken and (resource.group, resource.plural) != NAMESPACES:
+        # Namespaces come with what is in them: only what excludes them leaves them out.
+        if not verdict.taken and ((resource.group, resource.plural) != NAMESPACES or verdict.excluded):
             left.append(LeftOut(what=f"type {resource.name}", why=verdict.why))
     left += [LeftOut(what="items", why=why, count=count) for why, count in sorted(_items_left(picture).items())]
     query = _uncounted_filter(picture)

@@ -169,10 +169,13 @@ def _unreadable(plan: Plan) -> Callable[[ItemId], bool]:
     """Whether an item is of what the plan's gaps name: nobody knows whether it is still there."""
     gaps = {gap.what for gap in plan.gaps}
     groups = {what.removeprefix("every type of ").rpartition("/")[0] for what in gaps if what.startswith("every type")}
+    known = {f"namespace {step.namespace}" for step in plan.steps} | {left.what for left in plan.left_out}
 
     def unreadable(item: ItemId) -> bool:
         resource = _resource(item)
-        return resource in gaps or f"{resource} in namespace {item.namespace}" in gaps or item.group in groups
+        words = {resource, f"{resource} {item.name}", f"{resource} in namespace {item.namespace}"}
+        unseen = item.namespace and "namespaces" in gaps and f"namespace {item.namespace}" not in known
+        return not words.isdisjoint(gaps) or item.group in groups or bool(unseen)
 
     return unreadable if gaps else lambda _: False
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from runner.model.plan import Gap, Step
 from runner.plan.globs import first_match, first_resource_match
 from runner.plan.labels import as_query
-from runner.plan.needs import Need, need
+from runner.plan.needs import NAMESPACES, Need, need
 from runner.plan.picture import Picture
 from runner.plan.selection import names_item
 
@@ -18,6 +18,9 @@ def gaps(picture: Picture) -> tuple[Gap, ...]:
     by_name = {resource.name: resource for resource in picture.inventory.resources}
     for lost in picture.inventory.unreadable:
         resource = by_name.get(lost.resource)
+        if resource is not None and (resource.group, resource.plural) == NAMESPACES:
+            found |= set(_unseen_namespaces(picture, lost.reason))
+            continue
         if resource is not None:
             verdict = picture.resources[resource.group, resource.plural]
             if not verdict.taken or need(picture.selection, resource) is Need.NOTHING:
@@ -58,6 +61,16 @@ def empty_includes(picture: Picture, steps: tuple[Step, ...]) -> tuple[str, ...]
     if not any(step.resource != "namespaces" for step in steps):
         empty.append("the policy selects no item at all")
     return tuple(empty)
+
+
+def _unseen_namespaces(picture: Picture, reason: str) -> Iterable[tuple[str, str]]:
+    """What is not known where namespaces may not be listed: those that are named without globs were asked for."""
+    if any(set(pattern) & set("*?[") for pattern in picture.selection.spec.included_namespaces):
+        yield "namespaces", reason
+    if not picture.resources[NAMESPACES].excluded:
+        for row in picture.inventory.namespaces:
+            if picture.namespaces[row.name].taken and not row.uid:
+                yield f"namespaces {row.name}", "what is in it may be read, the Namespace itself may not"
 
 
 def _unmatched_types(picture: Picture) -> Iterable[str]:

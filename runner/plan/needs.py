@@ -55,7 +55,8 @@ def need(selection: Selection, resource: Resource) -> Need:
 
 def query(selection: Selection, resource: Resource) -> str:
     """The label query to list a type with. "" where something may be related to an item that it would hide."""
-    pulled = {CLAIMS, SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS}
+    # Volumes are looked into for the claims that are bound to them, whatever their own labels are.
+    pulled = {CLAIMS, VOLUMES, SERVICE_ACCOUNTS, ROLES, ROLE_BINDINGS}
     if (resource.group, resource.plural) in pulled:
         return ""
     if not resource.namespaced and selection.scope is ClusterScope.RELATED:

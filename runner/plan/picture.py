@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+import msgspec
 
 from runner.model.inventory import Holding, Inventory, Row
 from runner.plan.labels import as_query, excluded_by_label
@@ -61,7 +64,7 @@ def look(selection: Selection, inventory: Inventory) -> Picture:
         (resource.group, resource.plural): selection.resource(resource, served) for resource in inventory.resources
     }
     picked: dict[tuple[str, str, str], Picked] = {}
-    for holding in inventory.holdings:
+    for holding in _ordered(inventory.holdings):
         resource = holding.resource
         kind = (resource.group, resource.plural)
         if kind == NAMESPACES or kind not in resources or not resources[kind].taken:
@@ -73,6 +76,17 @@ def look(selection: Selection, inventory: Inventory) -> Picture:
         why = _why(selection, resources[kind], namespaces.get(holding.namespace))
         picked[*kind, holding.namespace] = _pick(selection, holding, why)
     return Picture(selection, inventory, namespaces, resources, picked)
+
+
+def _ordered(holdings: Iterable[Holding]) -> list[Holding]:
+    """Sorted, whoever wrote the inventory: where several things are the reason for one, the first of them is named."""
+    by_name = [
+        holding
+        if holding.rows is None
+        else msgspec.structs.replace(holding, rows=tuple(sorted(holding.rows, key=lambda row: row.name)))
+        for holding in holdings
+    ]
+    return sorted(by_name, key=lambda holding: (holding.resource, holding.namespace))
 
 
 def _taken(namespaces: dict[str, Verdict], name: str) -> bool:

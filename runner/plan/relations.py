@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
 from runner.actions.related import bindings_of_accounts, claims_of_pods, roles_of_bindings, volumes_of_claims
-from runner.model.inventory import ClaimFacts, Row
+from runner.model.inventory import ClaimFacts, Holding, Row
 from runner.plan.labels import excluded_by_label
 from runner.plan.needs import (
     CLAIMS,
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
     CRDS,
+    NAMESPACES,
     PODS,
     ROLE_BINDINGS,
     ROLES,
@@ -20,7 +22,7 @@ from runner.plan.needs import (
     VOLUMES,
 )
 from runner.plan.picture import Picked, Picture
-from runner.plan.selection import ClusterScope, names_item
+from runner.plan.selection import ClusterScope
 
 Kind = tuple[str, str]
 Found = tuple[tuple[str, str], str]  # ((namespace, name), why)
@@ -37,7 +39,33 @@ def relate(picture: Picture) -> Picture:
         picture = _warn_of_lost(picture)
         picture = _add_cluster_rbac(picture)
         picture = _add(picture, CRDS, _crds(picture))
-    return picture
+    return _add_namespaces(picture)
+
+
+def _add_namespaces(picture: Picture) -> Picture:
+    """The Namespace objects themselves: of every namespace taken, or, where items are filtered, of those with items.
+
+    What excludes items excludes them too; what includes items by label or by name may mean the Namespace itself.
+    """
+    resource = next((r for r in picture.inventory.resources if (r.group, r.plural) == NAMESPACES), None)
+    if resource is None or picture.resources[NAMESPACES].excluded:
+        return picture
+    lived_in = {picked.holding.namespace for picked in picture.picked.values() if picked.count}
+    rows: list[Row] = []
+    left: Counter[str] = Counter()
+    for row in sorted(picture.inventory.namespaces, key=lambda row: row.name):
+        # One without uid may not be read itself, though what is in it may.
+        if not picture.namespaces[row.name].taken or not row.uid:
+            continue
+        excluded = picture.selection.excludes(resource, "", row.name)
+        if excluded:
+            left[excluded] += 1
+        elif row.name in lived_in or picture.selection.item(resource, "", row.name, row.labels).taken:
+            rows.append(row)
+    holding = Holding(resource, "", len(picture.inventory.namespaces), picture.inventory.namespaces)
+    names = tuple(row.name for row in rows)
+    picked = Picked(holding, "holds what is selected", len(rows), tuple(rows), names, left)
+    return replace(picture, picked={**picture.picked, (*NAMESPACES, ""): picked})
 
 
 def _add_namespaced_rbac(picture: Picture) -> Picture:
@@ -103,7 +131,15 @@ def _with(picture: Picture, picked: Picked, whys: dict[str, str]) -> Picked:
         count=len(rows),
         names=tuple(row.name for row in rows),
         why=related if taken else _why_related(added, whys),
+        left=_left_without(picture, picked, added),
     )
+
+
+def _left_without(picture: Picture, picked: Picked, added: list[Row]) -> Counter[str]:
+    """What the filters leave out of a holding, now that some of it is taken all the same."""
+    resource = picked.holding.resource
+    back = Counter(picture.selection.item(resource, row.namespace, row.name, row.labels).why for row in added)
+    return picked.left - back
 
 
 def _why_related(added: list[Row], whys: dict[str, str]) -> str:
@@ -113,8 +149,8 @@ def _why_related(added: list[Row], whys: dict[str, str]) -> str:
 
 def _excluded(picture: Picture, picked: Picked, row: Row) -> bool:
     resource = picked.holding.resource
-    return excluded_by_label(row.labels) is not None or any(
-        names_item(selector, resource, row.namespace, row.name) for selector in picture.selection.spec.excluded_items
+    return excluded_by_label(row.labels) is not None or bool(
+        picture.selection.excludes(resource, row.namespace, row.name)
     )
 
 

@@ -38,6 +38,11 @@ class Verdict:
     taken: bool
     why: str
 
+    @property
+    def excluded(self) -> bool:
+        """Whether an exclusion of the policy says so, and not merely that nothing includes it."""
+        return not self.taken and self.why.startswith("excluded")
+
 
 class ClusterScope(Enum):
     """Which cluster-scoped items are wanted."""
@@ -116,18 +121,20 @@ class Selection:
         """
         spec = self.spec
         probe = Resource(group=group, plural="?", version="?", kind="?", namespaced=True)
-        excluded = (
-            *(spec.excluded_resources or ()),
-            *(spec.excluded_namespace_scoped_resources or ()),
+        listed = spec.included_cluster_scoped_resources
+        namespaced = _may_match(
+            probe,
+            spec.included_resources or spec.included_namespace_scoped_resources,
+            (*(spec.excluded_resources or ()), *(spec.excluded_namespace_scoped_resources or ())),
         )
-        if first_resource_match((p for p in excluded if p != "?"), probe):
-            return False
-        includes = spec.included_resources or spec.included_namespace_scoped_resources
-        if includes is None:
-            return True
-        return first_resource_match(includes, probe) is not None or any(
-            pattern.endswith("." + group) or "." not in pattern for pattern in unmatched
+        # What is related is never of a group that an aggregated API serves.
+        cluster_scoped = self.scope in {ClusterScope.ALL, ClusterScope.LISTED} and _may_match(
+            probe,
+            listed if isinstance(listed, tuple) else spec.included_resources,
+            (*(spec.excluded_resources or ()), *(spec.excluded_cluster_scoped_resources or ())),
         )
+        named = any(pattern.endswith("." + group) or "." not in pattern for pattern in unmatched)
+        return namespaced or cluster_scoped or named
 
     # items
 
@@ -166,13 +173,20 @@ class Selection:
             names_item(selector, resource, namespace, name) for selector in spec.included_items
         ):
             return Verdict(taken=False, why="not in includedItems")
-        for selector in spec.excluded_items:
-            if names_item(selector, resource, namespace, name):
-                return Verdict(taken=False, why=f"excludedItems {selector.resource}/{selector.name}")
+        excluded = self.excludes(resource, namespace, name)
+        if excluded:
+            return Verdict(taken=False, why=excluded)
         label = excluded_by_label(labels)
         if label is not None:
             return Verdict(taken=False, why=f"label {label}=true")
         return Verdict(taken=True, why="")
+
+    def excludes(self, resource: Resource, namespace: str, name: str) -> str:
+        """The entry of excludedItems that means an item; "" where none does."""
+        for selector in self.spec.excluded_items:
+            if names_item(selector, resource, namespace, name):
+                return f"excludedItems {selector.resource}/{selector.name}"
+        return ""
 
     def _cluster_scoped(self, resource: Resource) -> Verdict:
         spec = self.spec
@@ -194,7 +208,7 @@ class Selection:
             return by_filters
         match self.scope:
             case ClusterScope.NONE:
-                return Verdict(taken=False, why=_why_no_cluster_scope(spec))
+                return Verdict(taken=False, why="includeClusterResources: false")
             case ClusterScope.RELATED:
                 return Verdict(taken=True, why="related to what is selected")
             case ClusterScope.ALL if by_filters.why == "every type":
@@ -222,6 +236,12 @@ class Selection:
                 return Verdict(taken=False, why=f"not in {name}")
             return Verdict(taken=True, why="every type" if match == "*" else f'{name} "{match}"')
         return Verdict(taken=True, why="every type")
+
+
+def _may_match(probe: Resource, included: tuple[str, ...] | None, excluded: tuple[str, ...]) -> bool:
+    if first_resource_match((pattern for pattern in excluded if pattern != "?"), probe):
+        return False
+    return included is None or first_resource_match(included, probe) is not None
 
 
 def names_item(selector: ItemSelector, resource: Resource, namespace: str, name: str) -> bool:
@@ -259,9 +279,3 @@ def _why_all_cluster_scope(spec: BackupPolicySpec) -> str:
     if spec.included_cluster_scoped_resources == "all":
         return "includedClusterScopedResources: all"
     return "every namespace is selected, so every cluster-scoped type is"
-
-
-def _why_no_cluster_scope(spec: BackupPolicySpec) -> str:
-    if spec.include_cluster_resources is False:
-        return "includeClusterResources: false"
-    return "includedClusterScopedResources is empty"

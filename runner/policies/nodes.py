@@ -75,6 +75,9 @@ def compose(text: str) -> Stream:
                 trees.append(growing.tree())
             else:
                 growing.take(event)
+            if growing.bottomless:
+                # Not read on: libyaml's own time grows with the square of the depth.
+                return Stream(tuple(trees), growing.fault)
     except yaml.YAMLError as error:
         return Stream(tuple(trees), growing.fault or fault_of(error, text))
     return Stream(tuple(trees))
@@ -87,11 +90,11 @@ class _Growing:
         self._mark = mark
         self._root: Node | None = None
         self.fault: Fault | None = None
+        self.bottomless = False
         self._parents: list[Node] = []
         self._keys: list[Node | None] = []  # of each parent that is a mapping, the key that awaits its value
         self._anchors: dict[str, Node] = {}
         self._aliased = 0
-        self._too_deep = 0
 
     def tree(self) -> Tree:
         empty = self._root is None or (self._root.plain and self._root.text == "")
@@ -102,8 +105,6 @@ class _Growing:
             self._begin(event)
         elif isinstance(event, CollectionEndEvent):
             self._end()
-        elif self._too_deep:
-            return
         elif isinstance(event, ScalarEvent):
             node = Node("scalar", _mark(event), event.tag or "", event.implicit[0], event.value)
             self._name(event, node)
@@ -112,8 +113,8 @@ class _Growing:
             self._place(self._alias(event))
 
     def _begin(self, event: CollectionStartEvent) -> None:
-        if len(self._parents) >= MAX_DEPTH or self._too_deep:
-            self._too_deep += 1
+        if len(self._parents) >= MAX_DEPTH:
+            self.bottomless = True
             self._blame(event, *_BOTTOMLESS)
             return
         kind: Literal["mapping", "sequence"] = "mapping" if isinstance(event, MappingStartEvent) else "sequence"
@@ -124,9 +125,6 @@ class _Growing:
         self._keys.append(None)
 
     def _end(self) -> None:
-        if self._too_deep:
-            self._too_deep -= 1
-            return
         node = self._parents.pop()
         self._keys.pop()
         node.open = False

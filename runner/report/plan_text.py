@@ -92,15 +92,19 @@ class _Page:
         yield ""
         yield f"  # {self.paint.bold(harmless(self.plan.keys.rstrip('/')))} will be created"
         found = blocks(self.plan)
-        if sum(len(block.lines) for block in found) > _MOST_LINES:
-            yield from self._brief(found)
-            return
+        long = sum(len(block.lines) for block in found) > _MOST_LINES
         digits = max(len(str(step.count)) for step in self.plan.steps)
         for block in found:
-            yield ""
-            yield from self._heading(block)
-            for line in block.lines:
-                yield from self._line(line, digits)
+            if block.cluster_scoped or not long:
+                yield from self._block(block, digits)
+        if long:
+            yield from self._summed_up([block for block in found if not block.cluster_scoped])
+
+    def _block(self, block: Block, digits: int) -> Iterator[str]:
+        yield ""
+        yield from self._heading(block)
+        for line in block.lines:
+            yield from self._line(line, digits)
 
     def _heading(self, block: Block) -> Iterator[str]:
         amount = f"{counted(block.items, 'item')} of {counted(len(block.lines), 'type')}"
@@ -126,24 +130,22 @@ class _Page:
         for part in parts:
             yield from map(self.paint.faint, _wrapped(part, margin))
 
-    def _brief(self, found: Sequence[Block]) -> Iterator[str]:
-        """A line a namespace and a line a type, for plans that are too long to be read in full."""
-        totals = type_totals(self.plan)
+    def _summed_up(self, found: Sequence[Block]) -> Iterator[str]:
+        """A line a type and a line a namespace, for plans that are too long to be read in full."""
+        totals = [total for total in type_totals(self.plan) if total.namespaces]
         digits = max(len(str(total.items)) for total in totals)
+        width = max(len(total.resource) for total in totals)
         yield ""
-        yield f"  # {self.paint.bold('by type')}"
-        wide = max(len(total.resource) for total in totals)
+        yield f"  # {self.paint.bold('namespaces')} will be stored, by type"
         for total in totals:
-            where = f"  in {counted(total.namespaces, 'namespace')}" if total.namespaces else "  cluster-scoped"
-            resource = harmless(total.resource)
-            yield f"  {self.paint.good('+')} {total.items:>{digits}}  {resource:<{wide}}{self.paint.faint(where)}"
+            where = self.paint.faint(f"in {counted(total.namespaces, 'namespace')}")
+            yield f"  {self.paint.good('+')} {total.items:>{digits}}  {harmless(total.resource):<{width}}  {where}"
+        whys = {block.why for block in found}
         yield ""
-        namespaced = [block for block in found if not block.cluster_scoped]
-        whys = {block.why for block in namespaced}
-        yield f"  # {self.paint.bold('by namespace')}"
+        yield f"  # {self.paint.bold('namespaces')} will be stored, by name"
         if len(whys) == 1:
             yield from map(self.paint.faint, _wrapped(f"({harmless(*whys)})", "  # "))
-        named = {name: block for block in namespaced for name in block.namespaces}
+        named = {name: block for block in found for name in block.namespaces}
         for name, block in sorted(named.items()):
             reason = f" ({harmless(block.why)})" if len(whys) > 1 and block.why else ""
             types = self.paint.faint(f"of {counted(len(block.lines), 'type')}{reason}")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import msgspec
 import pytest
@@ -13,71 +11,29 @@ import pytest
 from runner.adapters.kubernetes import KubernetesCluster
 from runner.adapters.manifests import ManifestsCluster
 from runner.errors import ClusterError, ItemNotFound, PageTooLarge
-from runner.model.cluster import ListRequest, Page, Resource
+from runner.model.cluster import ListRequest, Resource
 from runner.ports import ClusterReader
-from tests.fakes.cluster import FakeCluster, definition
+from tests.conformance.clusters import (
+    CLUSTER_ROLES,
+    DEFINITIONS,
+    FIRST,
+    IN_SECOND,
+    NAMESPACES,
+    OBJECTS,
+    ODD_NAME,
+    SECOND,
+    SECRETS,
+    UNKNOWN,
+    WIDGETS,
+    apply,
+    decoded,
+    kube_system,
+    names,
+    pages,
+)
+from tests.fakes.cluster import FakeCluster
 from tests.parts.controlplane import ControlPlane
 from tests.tools.builtin_resources import TABLE, builtin_resources, table
-
-Json = dict[str, Any]
-
-# In etcd's order "reader-a-b/…" comes before "reader-a/…", since "-" comes before "/".
-FIRST, SECOND = "reader-a-b", "reader-a"
-SECRETS = Resource("", "secrets", "v1", "Secret", namespaced=True)
-NAMESPACES = Resource("", "namespaces", "v1", "Namespace", namespaced=False)
-CLUSTER_ROLES = Resource("rbac.authorization.k8s.io", "clusterroles", "v1", "ClusterRole", namespaced=False)
-WIDGETS = Resource("reader.example.com", "widgets", "v1", "Widget", namespaced=True)
-UNKNOWN = Resource("reader.example.com", "nothings", "v1", "Nothing", namespaced=True)
-ODD_NAME = "reader:Conformance_1"
-
-
-def secret(namespace: str, name: str, **labels: str) -> Json:
-    """A Secret with `labels`."""
-    metadata = {"name": name, "namespace": namespace, "labels": labels, "annotations": {"note": "ü"}}
-    return {
-        "apiVersion": "v1",
-        "kind": "Secret",
-        "metadata": metadata,
-        "type": "Opaque",
-        "data": {"k": "djE="},
-    }
-
-
-def widget(namespace: str, name: str) -> Json:
-    """A custom resource."""
-    metadata = {"name": name, "namespace": namespace}
-    return {
-        "apiVersion": "reader.example.com/v1",
-        "kind": "Widget",
-        "metadata": metadata,
-        "spec": {"size": 1},
-    }
-
-
-def kube_system() -> Json:
-    """The namespace that gives a cluster its uid; a real one is there already."""
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": "the-uid"}}
-
-
-DEFINITIONS = [
-    *({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in (FIRST, SECOND)),
-    definition("widgets", "Widget", "reader.example.com"),
-]
-OBJECTS = [
-    secret(FIRST, "s-last", tier="back"),
-    *(secret(SECOND, f"s-{number:02}", tier="front", size=str(number)) for number in range(9)),
-    secret(SECOND, "s-bare"),
-    secret(SECOND, "s-other", tier="back", canary=""),
-    {
-        "apiVersion": "rbac.authorization.k8s.io/v1",
-        "kind": "ClusterRole",
-        "metadata": {"name": ODD_NAME},
-        "rules": [{"apiGroups": [""], "resources": ["pods"], "verbs": ["get"]}],
-    },
-    widget(SECOND, "w-1"),
-    widget(SECOND, "w-2"),
-]
-IN_SECOND = [*(f"s-{number:02}" for number in range(9)), "s-bare", "s-other"]
 
 
 @pytest.fixture(scope="module")
@@ -109,33 +65,6 @@ def cluster(request: pytest.FixtureRequest) -> ClusterReader:
     """Each ClusterReader in turn."""
     reader: ClusterReader = request.getfixturevalue(request.param)
     return reader
-
-
-def apply(control_plane: ControlPlane, objects: list[Json]) -> None:
-    """Makes `objects`, or finds them made."""
-    listed = {"apiVersion": "v1", "kind": "List", "items": objects}
-    control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(listed).encode())
-
-
-def decoded(raw: msgspec.Raw | bytes) -> Json:
-    """One object as Python has it."""
-    value: Json = msgspec.json.decode(raw)
-    return value
-
-
-def names(page: Page) -> list[str]:
-    """The names of a page's items."""
-    return [decoded(item)["metadata"]["name"] for item in page.items]
-
-
-def pages(cluster: ClusterReader, request: ListRequest) -> Iterator[Page]:
-    """All pages of a list."""
-    while True:
-        page = cluster.page(request)
-        yield page
-        if not page.continue_token:
-            return
-        request = msgspec.structs.replace(request, continue_token=page.continue_token)
 
 
 def test_identity_is_the_uid_of_kube_system(cluster: ClusterReader) -> None:
@@ -176,9 +105,7 @@ def test_namespace_lists_in_order(cluster: ClusterReader) -> None:
 
 def test_whole_cluster_lists_in_the_order_of_etcd(cluster: ClusterReader) -> None:
     """Over all namespaces the order is that of namespace/name, byte by byte."""
-    found = [
-        decoded(item)["metadata"] for page in pages(cluster, ListRequest(SECRETS)) for item in page.items
-    ]
+    found = [decoded(item)["metadata"] for page in pages(cluster, ListRequest(SECRETS)) for item in page.items]
     keys = [f"{one['namespace']}/{one['name']}" for one in found if one["namespace"] in {FIRST, SECOND}]
     assert keys == [f"{FIRST}/s-last", *(f"{SECOND}/{name}" for name in IN_SECOND)]
 

@@ -55,9 +55,7 @@ def test_create_whose_answer_is_lost(shelf: Shelf, place: str, store: ObjectStor
     assert shelf.at(place).read("key") == b"data"
 
 
-def test_complete_whose_answer_is_lost(
-    shelf: Shelf, place: str, store: ObjectStore, proxy: LossyProxy
-) -> None:
+def test_complete_whose_answer_is_lost(shelf: Shelf, place: str, store: ObjectStore, proxy: LossyProxy) -> None:
     """It is an error that may be retried; the object is there, the retry says KeyExists, abort does no harm."""
     upload = store.upload("key")
     upload.part(1, 0, b"data")

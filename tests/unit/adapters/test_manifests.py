@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.adapters.manifests import ManifestsCluster, state_of
-from runner.adapters.manifests_files import Manifest
+from runner.adapters.manifests_files import WrittenObject
 from runner.errors import ContinueExpired, FormatError, TrysailError, UsageError
 from runner.model.cluster import ListRequest, Resource
 from tests.fakes.cluster import config_map, definition
@@ -170,9 +170,10 @@ def test_malformed_json(tmp_path: Path, text: str, place: str) -> None:
     assert f"a.json{place}" in refused.value.message
 
 
-def test_no_value_is_shown_in_an_error(tmp_path: Path) -> None:
+@pytest.mark.parametrize("wrong", ["metadata: {name: a, annotations: {b: [hush]}}", "metadata: }", '  x: "hush'])
+def test_no_value_is_shown_in_an_error(tmp_path: Path, wrong: str) -> None:
     """A Secret that is wrong is named, and what it holds is not."""
-    text = "apiVersion: v1\nkind: Secret\nmetadata: {name: a, annotations: {b: [hush]}}\nstringData: {c: hush}\n"
+    text = f"apiVersion: v1\nkind: Secret\nstringData: {{c: hush}}\n{wrong}\n"
     with pytest.raises(TrysailError) as refused:
         cluster(tmp_path, a_yaml=text).discover()
     assert "hush" not in f"{refused.value.message} {refused.value.hint} {refused.value.context}"
@@ -185,6 +186,13 @@ def test_duplicates_name_both_places(tmp_path: Path) -> None:
         reader.discover()
     assert "b.yaml:5: shop/configmaps/a" in refused.value.message
     assert "a.yaml:1" in refused.value.hint
+
+
+def test_definitions_are_held_to_the_same(tmp_path: Path) -> None:
+    """A CRD that is there twice is a duplicate too, and named as one."""
+    reader = cluster(tmp_path, a_json=crd("v1"), b_json=crd("v1"))
+    with pytest.raises(FormatError, match=r"b\.json:1: .*widgets\.x\.example\.com is here for the second time"):
+        reader.discover()
 
 
 def test_default_namespace_is_part_of_what_is_the_same(tmp_path: Path) -> None:
@@ -330,10 +338,10 @@ def test_types_without_objects_are_there(tmp_path: Path) -> None:
 def test_order_of_files_does_not_matter(keys: list[tuple[str, str]]) -> None:
     """Whatever order objects are read in, the cluster is the same to the byte."""
     objects = [config_map(namespace, f"c{name}") for namespace, name in keys]
-    state = state_of(Manifest(f"f:{number}", value) for number, value in enumerate(objects))
+    state = state_of(WrittenObject(f"f:{number}", value) for number, value in enumerate(objects))
     page = state.page(ListRequest(CONFIG_MAPS))
     found = [msgspec.json.decode(item)["metadata"] for item in page.items]
     assert [f"{one['namespace']}/{one['name']}" for one in found] == [
         "a--b/cx", "a-b/cx", "a/cx", "a/cy", "a0/cx", "b/c",
     ]  # fmt: skip
-    assert page == state_of(Manifest("f", value) for value in reversed(objects)).page(ListRequest(CONFIG_MAPS))
+    assert page == state_of(WrittenObject("f", value) for value in reversed(objects)).page(ListRequest(CONFIG_MAPS))

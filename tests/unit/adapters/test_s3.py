@@ -174,9 +174,7 @@ def test_completing_an_upload_that_is_gone() -> None:
     assert (caught.value.retriable, bool(caught.value.hint)) == (False, True)
 
 
-@pytest.mark.parametrize(
-    "answer", [(409, "ConditionalRequestConflict"), (409, "OperationAborted"), (409, "")]
-)
+@pytest.mark.parametrize("answer", [(409, "ConditionalRequestConflict"), (409, "OperationAborted"), (409, "")])
 def test_writers_in_the_same_instant(answer: tuple[int, str]) -> None:
     """409 means that somebody else is writing: taken, if the key is there, and to be tried again if it is not."""
     store = aws()
@@ -280,9 +278,7 @@ def test_without_credentials() -> None:
 
 def test_a_profile(tmp_path: Path) -> None:
     """Keys and region are the profile's; its endpoint is not, since a store must be named where all can see it."""
-    (tmp_path / "credentials").write_text(
-        f"[work]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = s\n"
-    )
+    (tmp_path / "credentials").write_text(f"[work]\naws_access_key_id = {ACCESS_KEY}\naws_secret_access_key = s\n")
     settings = "region = eu-north-1\nendpoint_url = http://127.0.0.1:9\n"
     (tmp_path / "config").write_text(f"[profile work]\n{settings}")
     store = S3Store(s3_location("bucket", "", profile="work"))

@@ -73,9 +73,7 @@ ANSWERS = [
 
 
 @pytest.mark.parametrize(("status", "code", "expected"), ANSWERS)
-def test_what_refusals_mean(
-    store: S3Store, wire: Wire, status: int, code: str, expected: type[StoreError]
-) -> None:
+def test_what_refusals_mean(store: S3Store, wire: Wire, status: int, code: str, expected: type[StoreError]) -> None:
     """Each code, and each status without one, is the error it means; asked once; no secret, no address in it."""
     wire.expect((status, code, {"Retry-After": "7"}))
     with pytest.raises(StoreError) as caught:
@@ -153,9 +151,7 @@ NO_ANSWERS: list[tuple[Exception, type[StoreError]]] = [
 
 
 @pytest.mark.parametrize(("raised", "expected"), NO_ANSWERS, ids=lambda value: type(value).__name__)
-def test_what_no_answer_means(
-    store: S3Store, wire: Wire, raised: Exception, expected: type[StoreError]
-) -> None:
+def test_what_no_answer_means(store: S3Store, wire: Wire, raised: Exception, expected: type[StoreError]) -> None:
     """What botocore raises where no answer comes is the error it means, with a hint and without its own text."""
     wire.expect(raised)
     with pytest.raises(StoreError) as caught:

@@ -37,7 +37,7 @@ def test_words_are_read_as_kubectl_reads_them(word: str) -> None:
 
 @pytest.mark.parametrize("word", [".inf", "-.Inf", "+.INF", ".NaN"])
 def test_infinities_are_numbers(word: str) -> None:
-    """kubectl refuses these, as JSON has no such numbers; they are numbers here, so that no text field takes them."""
+    """JSON has none of these, so that kubectl refuses them; they are numbers here, so that no text field takes them."""
     read = read_plain(word)
     assert isinstance(read, float)
     assert not math.isfinite(read)

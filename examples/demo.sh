@@ -1,0 +1,34 @@
+#!/bin/sh
+# The whole story on an embedded cluster: a folder of YAML that is read as one, and a folder as the store.
+set -eu
+
+cd "$(dirname "$0")/.."
+policy=examples/policies/demo/shop.yaml
+cluster=examples/clusters/shop
+rm -rf .demo
+mkdir .demo
+
+step() {
+    printf '\n\033[1m── %s\033[0m\n' "$1"
+    shift
+    printf '\033[2m$ %s\033[0m\n\n' "$*"
+    "$@"
+}
+
+step 'A policy is committed to git. Does it hold?' \
+    trysail validate "$policy"
+step 'What exactly would a backup store? This is what people review in a pull request.' \
+    trysail plan -f "$policy" --manifests "$cluster" --out .demo/plan.json
+
+step 'Do exactly that, and nothing else.' \
+    trysail run .demo/plan.json -f "$policy" --manifests "$cluster"
+step 'What is there now?' \
+    trysail list -f "$policy"
+step 'Is every byte and every item of it as it was recorded?' \
+    trysail verify latest -f "$policy"
+step 'One object of it, by a range read of the archive.' \
+    trysail get latest configmaps/nginx-conf -n shop-prod -f "$policy"
+step 'On the day when everything else is gone, the bucket alone is enough …' \
+    trysail describe latest --location .demo/backups
+step '… and so is tar.' \
+    sh -c 'tar tzf .demo/backups/demo/shop/*/k8s-objects.tar.gz | head -n 12'

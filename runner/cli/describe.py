@@ -1,0 +1,28 @@
+"""`trysail describe`: what a backup holds and how it went."""
+
+from __future__ import annotations
+
+import click
+
+from runner.cli.stored import Where, backup_options, put
+from runner.errors import BackupDamaged
+from runner.report.backups import render_backup
+
+
+@click.command()
+@click.argument("backup")
+@backup_options
+@click.option("-o", "--output", type=click.Choice(["json"]), help="The manifest as it is stored.")
+def command(backup: str, where: Where, output: str | None) -> None:
+    """Show what BACKUP (a name, or `latest`) holds, what it lacks, and how it went."""
+    with where.backup(backup) as opened:
+        if output == "json":
+            put(opened.manifest())
+            return
+        try:
+            plan = opened.plan()
+        except BackupDamaged:
+            # All but the plan's part is known; then the error has its say.
+            click.echo(render_backup(opened.committed, None))
+            raise
+        click.echo(render_backup(opened.committed, plan))

@@ -1,0 +1,278 @@
+"""How stored backups look to people and to programs: the list, one backup, and what a verification found. Pure text."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+
+import msgspec
+
+from runner.model.catalog import Catalog, Committed, Unfinished, Unreadable, Verified
+from runner.model.manifest import Manifest
+from runner.model.plan import LeftOut, Plan
+from runner.report.words import counted, harmless, sized
+
+_HEAD = ("NAME", "POLICY", "CLUSTER", "PHASE", "ITEMS", "SIZE", "COMPLETED", "AGE")
+_WIDE = ("STARTED", "STORED", "MISSING", "SERVER", "TRYSAIL")
+_NUMBERS = frozenset(("ITEMS", "SIZE", "STORED", "MISSING"))  # these are set to the right
+_NONE = "-"
+_CLUSTER_SCOPED = "(cluster)"
+_SHARED_DIGITS = 12  # of a SHA-256: enough to compare by eye
+
+
+def render_list(catalog: Catalog, url: str, *, now: datetime, wide: bool = False) -> str:
+    """A table, newest first, or one line that says that there is nothing."""
+    rows = [_row(backup, now) for backup in catalog.committed]
+    rows += [_bare_row(one, "Newer format" if one.newer else "Damaged") for one in catalog.unreadable]
+    rows += [_bare_row(one, "Unfinished") for one in catalog.unfinished]
+    if not rows:
+        return f"No backups in {harmless(url)}."
+    head = _HEAD + _WIDE if wide else _HEAD
+    return "\n".join(_table([head, *(row[: len(head)] for row in rows)], right=_NUMBERS))
+
+
+def list_notes(catalog: Catalog) -> tuple[str, ...]:
+    """What the table has no room for: why backups cannot be read, and what unfinished uploads are."""
+    notes = [f"{one.address.name}: {harmless(one.reason)}" for one in catalog.unreadable]
+    notes += [
+        f"{one.address.name}: {counted(one.uploads, 'unfinished upload')}, whose parts take space in the store"
+        for one in catalog.unfinished
+        if one.uploads
+    ]
+    return tuple(notes)
+
+
+def list_names(catalog: Catalog) -> str:
+    """Names of the committed backups, a line each, newest first."""
+    return "\n".join(backup.address.name for backup in catalog.committed)
+
+
+def list_as_json(catalog: Catalog, url: str) -> str:
+    """The list for programs; sizes in bytes, times in RFC 3339."""
+    document = {
+        "location": url,
+        "backups": [
+            {
+                **backup.address._asdict(),
+                "phase": backup.manifest.phase,
+                "items": backup.manifest.items,
+                "size": backup.manifest.size,
+                "stored": backup.stored,
+                "missing": len(backup.manifest.missing),
+                "started": backup.manifest.started,
+                "completed": backup.manifest.completed,
+                "server": backup.manifest.server,
+                "serverVersion": backup.manifest.server_version,
+                "trysailVersion": backup.manifest.trysail_version,
+                "planDigest": backup.manifest.plan_digest,
+                "digest": backup.manifest.digest,
+            }
+            for backup in catalog.committed
+        ],
+        "unreadable": [
+            {**one.address._asdict(), "stored": one.stored, "reason": one.reason, "newer": one.newer}
+            for one in catalog.unreadable
+        ],
+        "unfinished": [
+            {**one.address._asdict(), "stored": one.stored, "uploads": one.uploads} for one in catalog.unfinished
+        ],
+    }
+    return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
+
+
+def render_backup(backup: Committed, plan: Plan | None) -> str:
+    """All that is known of a backup. Without its plan, what the plan left out is not."""
+    sections = [
+        _facts(backup),
+        _keys(backup.manifest),
+        _types(backup.manifest),
+        _namespaces(backup.manifest),
+        _missing(backup.manifest),
+        _differences(backup.manifest),
+        _left_out(backup.manifest, plan),
+        _uncovered(plan),
+        _warnings(backup.manifest),
+    ]
+    return "\n\n".join("\n".join(section) for section in map(list, sections) if section)
+
+
+def render_verified(verified: Verified) -> str:
+    """One line: what was looked at and holds."""
+    also = ", each read as YAML" if verified.deep else ""
+    return (
+        f"{verified.name} is whole: {counted(verified.items, 'item')} ({sized(verified.size)}){also}, "
+        f"{counted(verified.keys, 'key')} ({sized(verified.stored)})."
+    )
+
+
+# the list
+
+
+def _row(backup: Committed, now: datetime) -> tuple[str, ...]:
+    manifest, address = backup.manifest, backup.address
+    completed = datetime.fromisoformat(manifest.completed)
+    return (
+        address.name,
+        address.policy,
+        address.cluster,
+        manifest.phase,
+        str(manifest.items),
+        sized(manifest.size),
+        _time(manifest.completed),
+        _age((now - completed).total_seconds()),
+        _time(manifest.started),
+        sized(backup.stored),
+        str(len(manifest.missing)),
+        harmless(manifest.server_version) or _NONE,
+        harmless(manifest.trysail_version),
+    )
+
+
+def _bare_row(one: Unreadable | Unfinished, phase: str) -> tuple[str, ...]:
+    address = one.address
+    unknown = (_NONE,) * 3
+    row = (address.name, address.policy, address.cluster, phase, _NONE, *unknown, _NONE, sized(one.stored), *unknown)
+    assert len(row) == len(_HEAD + _WIDE)
+    return row
+
+
+def _table(rows: Sequence[Sequence[str]], *, right: frozenset[str] = frozenset()) -> Iterator[str]:
+    """Columns as wide as they need, two spaces apart; the first row names them."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = [
+            cell.rjust(width) if name in right else cell.ljust(width)
+            for cell, width, name in zip(row, widths, rows[0], strict=True)
+        ]
+        yield "  ".join(cells).rstrip()
+
+
+def _time(stamp: str) -> str:
+    return f"{datetime.fromisoformat(stamp).astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
+
+
+def _age(seconds: float) -> str:
+    """One unit, as kubectl's AGE."""
+    whole = max(int(seconds), 0)
+    for unit, length in (("d", 86400), ("h", 3600), ("m", 60)):
+        if whole >= 2 * length:
+            return f"{whole // length}{unit}"
+    return f"{whole}s"
+
+
+# one backup
+
+
+def _facts(backup: Committed) -> Iterator[str]:
+    manifest = backup.manifest
+    seconds = (datetime.fromisoformat(manifest.completed) - datetime.fromisoformat(manifest.started)).total_seconds()
+    server = f"{manifest.server} ({manifest.server_version})" if manifest.server_version else manifest.server
+    facts = {
+        "Name": manifest.name,
+        "Phase": manifest.phase,
+        "Policy": manifest.policy_name,
+        "Cluster": f"{manifest.cluster.name} (uid {manifest.cluster.uid})",
+        "Server": server,
+        "Started": _time(manifest.started),
+        "Completed": f"{_time(manifest.completed)}, after {_age(seconds)}",
+        "Items": f"{manifest.items:,}, {sized(manifest.size)} of YAML",
+        "Stored": f"{sized(backup.stored)} in {counted(len(manifest.keys) + 1, 'key')}{_ratio(backup)}",
+        "Plan": manifest.plan_digest,
+        "Digest": manifest.digest,
+        "Written by": f"Trysail {manifest.trysail_version}, format {manifest.format_version}",
+    }
+    width = max(map(len, facts)) + 1
+    for name, value in facts.items():
+        yield f"{name + ':':<{width}}  {harmless(value)}"
+
+
+def _ratio(backup: Committed) -> str:
+    size = backup.manifest.size
+    return f", {size / backup.stored:.1f} times smaller than the YAML" if 0 < backup.stored < size else ""
+
+
+def _keys(manifest: Manifest) -> Iterator[str]:
+    yield "Keys:"
+    rows = [("KEY", "SIZE", "SHA-256")]
+    rows += [
+        (harmless(name), sized(key.size), f"{harmless(key.sha256[:_SHARED_DIGITS])}…")
+        for name, key in sorted(manifest.keys.items())
+    ]
+    yield from _indented(_table(rows, right=_NUMBERS))
+
+
+def _types(manifest: Manifest) -> Iterator[str]:
+    counts: Counter[str] = Counter()
+    for listed in manifest.lists:
+        counts[listed.resource] += listed.stored
+    yield from _counts("Types:", "TYPE", counts)
+
+
+def _namespaces(manifest: Manifest) -> Iterator[str]:
+    counts: Counter[str] = Counter()
+    for listed in manifest.lists:
+        counts[listed.namespace or _CLUSTER_SCOPED] += listed.stored
+    yield from _counts("Namespaces:", "NAMESPACE", counts)
+
+
+def _counts(title: str, head: str, counts: Counter[str]) -> Iterator[str]:
+    rows = [(harmless(name), str(count)) for name, count in sorted(counts.items()) if count]
+    if rows:
+        yield title
+        yield from _indented(_table([(head, "ITEMS"), *rows], right=_NUMBERS))
+
+
+def _missing(manifest: Manifest) -> Iterator[str]:
+    if manifest.missing:
+        yield "Missing, though planned:"
+        yield from _indented(f"{harmless(gap.what)}: {harmless(gap.reason)}" for gap in manifest.missing)
+
+
+def _differences(manifest: Manifest) -> Iterator[str]:
+    """Where another number was stored than was counted, and where a list took longer than its snapshot lived."""
+    rows = [
+        (f"{listed.resource} in {listed.namespace}" if listed.namespace else listed.resource, listed)
+        for listed in manifest.lists
+    ]
+    lines = [
+        f"{harmless(what)}: {listed.planned:,} planned, {listed.stored:,} stored"
+        for what, listed in rows
+        if listed.planned != listed.stored
+    ]
+    lines += [f"{harmless(what)}: the list is not of one moment" for what, listed in rows if not listed.consistent]
+    if lines:
+        yield "Changed between plan and run:"
+        yield from _indented(lines)
+
+
+def _left_out(manifest: Manifest, plan: Plan | None) -> Iterator[str]:
+    left = (*(plan.left_out if plan is not None else ()), *manifest.left_out)
+    if left:
+        yield "Left out, by rule:"
+        yield from _indented(map(_left_line, left))
+
+
+def _left_line(left: LeftOut) -> str:
+    count = f" ({left.count:,})" if left.count is not None else ""
+    return f"{harmless(left.what)}{count}: {harmless(left.why)}"
+
+
+def _uncovered(plan: Plan | None) -> Iterator[str]:
+    if plan is not None and plan.uncovered:
+        yield "Volumes whose data is not in this backup:"
+        for volume in plan.uncovered:
+            facts = ", ".join(filter(None, (volume.capacity, volume.storage_class)))
+            name = volume.claim or volume.volume
+            yield f"  {harmless(name)} ({harmless(facts)}): {harmless(volume.why)}"
+
+
+def _warnings(manifest: Manifest) -> Iterator[str]:
+    if manifest.warnings:
+        yield "Warnings:"
+        yield from _indented(map(harmless, manifest.warnings))
+
+
+def _indented(lines: Sequence[str] | Iterator[str]) -> Iterator[str]:
+    for line in lines:
+        yield f"  {line}"

@@ -1,0 +1,27 @@
+"""The real parts, started once a session and shared: tests keep apart by namespaces, buckets and prefixes of their own.
+
+What a test changes for the whole cluster (an APIService, a CRD, a ClusterRole) it takes back before it ends.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.parts.controlplane import ControlPlane
+from tests.parts.seaweedfs import SeaweedFS
+
+
+@pytest.fixture(scope="session")
+def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """An API server with etcd and the controller manager."""
+    with ControlPlane(tmp_path_factory.mktemp("control-plane")) as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
+    """A real S3 server."""
+    with SeaweedFS(tmp_path_factory.mktemp("seaweedfs")) as store:
+        yield store

@@ -1,0 +1,1 @@
+"""Tests of what decides: pure functions, over inventories that are written out."""
