@@ -13,6 +13,7 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from runner.model.cluster import ClusterIdentity, Discovery, ListRequest, Page, Resource
+from runner.model.entry import Batch, Entry
 from runner.model.event import Event
 
 T = TypeVar("T")
@@ -151,6 +152,14 @@ class Executor(Protocol):
 
     def submit(self, work: Callable[[], T]) -> Pending[T]:
         """Begins `work` as soon as there is a free place."""
+        ...
+
+
+class Renderer(Protocol):
+    """Makes entries of an archive from raw objects, perhaps in other processes."""
+
+    def render(self, batch: Batch) -> Pending[tuple[Entry, ...]]:
+        """An entry for each object of the batch, in order. What is wrong with an object is said in its entry."""
         ...
 
 

@@ -13,7 +13,7 @@ from enum import Enum
 from itertools import count
 
 from runner.archive.index import IndexLine
-from runner.archive.layout import item_path
+from runner.archive.layout import ARCHIVE, INDEX, item_path
 from runner.archive.stream import Entry, shown
 from runner.errors import BackupDamaged
 
@@ -110,13 +110,13 @@ class _Comparison:
             line = next(lines, None)
         except BackupDamaged as error:
             self.index = _Side.BROKEN
-            self._fault(error.message)
+            self._fault(f"{INDEX}: {error.message}")
             return
         if line is None:
             self.index = _Side.ENDED
         elif number > self.most_items:
             self.index = _Side.BROKEN
-            self._fault(f"the index has more than the {self.most_items:,} items of the manifest")
+            self._fault(f"{INDEX}: it has more than the {self.most_items:,} items of the manifest")
         else:
             self._line(number, line)
 
@@ -125,7 +125,7 @@ class _Comparison:
             entry = next(entries, None)
         except BackupDamaged as error:
             self.archive = _Side.BROKEN
-            self._fault(error.message)
+            self._fault(f"{ARCHIVE}: {error.message}")
             return
         if entry is None:
             self.archive = _Side.ENDED
@@ -181,7 +181,7 @@ class _Comparison:
         for path in self.entries:
             self._surplus(path)
         if self.unmet:
-            self._fault(f"{self.unmet:,} items of the index were not found in the part of the archive that can be read")
+            self._fault(f"{ARCHIVE}: items that are not in the part that can be read: {self.unmet:,}")
 
     def _missing(self, line: IndexLine) -> None:
         if self.archive is _Side.BROKEN:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import msgspec
 
 from runner.errors import BackupDamaged
@@ -47,5 +45,5 @@ def decode_line(raw: bytes) -> IndexLine:
 
 
 _HINT = "the backup was altered or cut after it was written; use another one, and look at the store"
-_ENCODER: Any = msgspec.json.Encoder()
+_ENCODER = msgspec.json.Encoder()
 _DECODER = msgspec.json.Decoder(IndexLine)

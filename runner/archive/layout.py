@@ -6,8 +6,6 @@ import hashlib
 import re
 from functools import lru_cache
 
-from runner.model.location import AzureLocation, FilesystemLocation, LocationSpec, S3Location
-
 ARCHIVE = "k8s-objects.tar.gz"
 INDEX = "index.jsonl.gz"
 PLAN = "plan.json"
@@ -39,18 +37,6 @@ def backup_prefix(cluster: str, policy: str, backup: str) -> str:
     return f"{cluster}/{policy}/{backup}/"
 
 
-def location_url(location: LocationSpec) -> str:
-    """The location in one word for people: `s3://bucket/prefix`, `azure://account/container/prefix`, a path."""
-    match location:
-        case FilesystemLocation():
-            return location.path
-        case S3Location():
-            return _joined(f"s3://{location.object_storage.bucket}", location.object_storage.prefix)
-        case AzureLocation():
-            account = f"azure://{location.config.storage_account}/{location.object_storage.bucket}"
-            return _joined(account, location.object_storage.prefix)
-
-
 def item_path(resource: str, namespace: str, name: str) -> str:
     """Where an item lies in the archive. `resource` is `deployments.apps`, `namespace` "" for the cluster's own.
 
@@ -78,8 +64,3 @@ def safe_part(part: str, *, room: int = 0) -> str:
 
 def _percent(text: str) -> str:
     return "".join(f"%{byte:02X}" for byte in text.encode())
-
-
-def _joined(root: str, prefix: str) -> str:
-    prefix = prefix.strip("/")
-    return f"{root}/{prefix}" if prefix else root

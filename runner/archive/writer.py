@@ -6,15 +6,14 @@ bytes however they arrived. Any tar reads the members as one stream.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, field
 
 from isal import isal_zlib
 
 from runner.archive import tar
 from runner.archive.index import IndexLine, encode_line
-from runner.archive.layout import item_path
 from runner.model.cluster import Resource
+from runner.model.entry import Entry
 from runner.model.inventory import Row
 
 MEMBER_BYTES = 1 << 20  # of tar, before compression
@@ -56,13 +55,10 @@ class ArchiveWriter:
     _archive: Members = field(default_factory=Members)
     _index: Members = field(default_factory=Members)
 
-    def add(self, resource: Resource, row: Row, yaml: bytes) -> tuple[bytes, bytes]:
+    def add(self, resource: Resource, row: Row, entry: Entry) -> tuple[bytes, bytes]:
         """Appends the item that `row` tells of; (archive bytes, index bytes), either often empty."""
-        size = len(yaml)
-        name = resource.name
-        header = tar.header(item_path(name, row.namespace, row.name), size)
         line = IndexLine(
-            resource=name,
+            resource=resource.name,
             namespace=row.namespace,
             name=row.name,
             api_version=resource.api_version,
@@ -70,15 +66,15 @@ class ArchiveWriter:
             uid=row.uid,
             resource_version=row.resource_version,
             labels=row.labels,
-            sha256=hashlib.sha256(yaml).hexdigest(),
-            size=size,
+            sha256=entry.sha256,
+            size=entry.size,
             member=self._archive.start,
-            offset=self._archive.filled + len(header),
+            offset=self._archive.filled + entry.lead,
         )
-        self._archive.add(b"".join((header, yaml, tar.padding(size))))
+        self._archive.add(entry.content)
         self._index.add(encode_line(line))
         self.items += 1
-        self.size += size
+        self.size += entry.size
         archive = self._archive.cut() if self._archive.filled >= self.member_bytes else b""
         index = self._index.cut() if self._index.filled >= self.member_bytes else b""
         return archive, index

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from pathlib import Path
+from shlex import quote
 
 import click
 
@@ -33,7 +34,8 @@ def command(backup: str, where: Where, output: str | None, force: bool) -> None:
         target = _target(output, opened.committed.address.name)
         stored = _fetch(opened, target, force=force)
     click.echo(f"Saved {sized(stored)} to {target}, and its SHA-256 is the one that was recorded.")
-    click.echo(f"To see and use it without Trysail: tar xzf {target} && kubectl apply -R -f resources/…")
+    click.echo(f"To use it without Trysail:\n  tar xzf {quote(str(target))}")
+    click.echo("  kubectl apply -R -f resources/TYPE/namespaces/NAMESPACE")
 
 
 def _target(output: str | None, name: str) -> Path:

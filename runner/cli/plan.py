@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from functools import partial
 
 import click
@@ -88,8 +89,7 @@ def _rendered(compared: Compared, output: str) -> str:
         return render_plan_markdown(plan, changes=changes, changes_note=note)
     from runner.report.plan_text import render_plan  # noqa: PLC0415
 
-    colored = click.get_text_stream("stdout").isatty()
-    return render_plan(plan, changes=changes, changes_note=note, color=colored)
+    return render_plan(plan, changes=changes, changes_note=note, color=sys.stdout.isatty())
 
 
 def _exit_code(compared: Compared, *, detailed: bool) -> ExitCode:

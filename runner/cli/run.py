@@ -125,8 +125,8 @@ class _Run:
             for difference in planned.differences:
                 click.echo(f"Since the plan was made: {difference}", err=True)
             store = wiring.open_store(resolved.location, self.cluster)
-            with observer(self.log_format) as seen:
-                ports = Ports(self.cluster(), store, executor, wiring.clock(), seen)
+            with observer(self.log_format) as seen, wiring.renderer(planned.plan.items) as renderer:
+                ports = Ports(self.cluster(), store, executor, wiring.clock(), seen, renderer)
                 name = self.name or wiring.backup_name(planned.plan.policy_name, ports.clock)
                 result = execute(planned.plan, name, ports, planned.inventory)
         self._show(result, store.url)

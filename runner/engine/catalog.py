@@ -49,10 +49,11 @@ class Resolved:
 
 def list_backups(reading: Reading, scope: Scope) -> Catalog:
     """All that is a backup, or was meant to become one. One that cannot be read is listed, and no error."""
-    found = _find(reading, scope)
+    prefixes = _prefixes(reading, scope)
+    found = _find(reading, prefixes)
     committed, unreadable = _read_all(reading, [one for one in found if one.committed])
     unfinished = [one for one in found if not one.committed and not _OWN_KEYS.isdisjoint(one.keys)]
-    uploads = _uploads(reading, scope, {one.address for one in found if one.committed})
+    uploads = _uploads(reading, prefixes, {one.address for one in found if one.committed})
     stored = {one.address: one.stored for one in unfinished}
     return Catalog(
         committed=tuple(committed),
@@ -70,7 +71,7 @@ def resolve(reading: Reading, word: str, scope: Scope) -> Resolved:
     BackupNotFound, with names that are close; UsageError where several answer; BackupDamaged or FormatError where the
     one that is named cannot be read.
     """
-    found = _find(reading, scope)
+    found = _find(reading, _prefixes(reading, scope))
     if word == LATEST:
         return _latest(reading, [one for one in found if one.committed])
     named = [one for one in found if one.address.name == word]
@@ -104,10 +105,10 @@ class _Found:
         return sum(self.keys.values())
 
 
-def _find(reading: Reading, scope: Scope) -> list[_Found]:
+def _find(reading: Reading, prefixes: Iterable[str]) -> list[_Found]:
     """Everything that lies where a backup would, sorted."""
     found: dict[Address, _Found] = {}
-    for prefix in _prefixes(reading, scope):
+    for prefix in prefixes:
         for stored in reading.keys(prefix):
             address, key = _parts(stored.key)
             if address is not None:
@@ -135,12 +136,12 @@ def _parts(key: str) -> tuple[Address | None, str]:
     return Address(*parts[:3]), parts[3]
 
 
-def _uploads(reading: Reading, scope: Scope, committed: set[Address]) -> dict[Address, int]:
+def _uploads(reading: Reading, prefixes: Iterable[str], committed: set[Address]) -> dict[Address, int]:
     """Unfinished uploads of runs that did not come to their manifest."""
     uploads: dict[Address, int] = {}
     # Who may only read often lacks this right (s3:ListBucketMultipartUploads): then they are not shown.
     with suppress(StoreDenied):
-        for prefix in _prefixes(reading, scope):
+        for prefix in prefixes:
             for upload in reading.retrier.call("listing uploads", partial(reading.store.unfinished, prefix)):
                 address, key = _parts(upload.key)
                 if address is not None and key in _OWN_KEYS and address not in committed:

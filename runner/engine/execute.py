@@ -22,11 +22,12 @@ from runner.archive.layout import (
 from runner.archive.writer import MEMBER_BYTES
 from runner.engine.leftovers import find_leftovers
 from runner.engine.log import RunLog
+from runner.engine.render_here import RenderHere
 from runner.engine.retry import Retrier
 from runner.engine.sources import ListLimits, Sources
 from runner.engine.store_objects import ObjectsStored, store_objects
 from runner.engine.upload import PART_BYTES, Sender
-from runner.errors import ClusterError, KeyExists
+from runner.errors import Cancelled, ClusterError, KeyExists, StoreError
 from runner.model.canonical import canonical, digest, readable
 from runner.model.event import Finished, Missing, PhaseBegun, Started, Warned
 from runner.model.inventory import Inventory
@@ -36,7 +37,10 @@ from runner.model.policy import BackupPolicy
 from runner.model.result import Leftover, Result
 from runner.plan.needs import query
 from runner.plan.selection import Selection
-from runner.ports import Clock, ClusterReader, Executor, ObjectStore, Observer
+from runner.ports import Clock, ClusterReader, Executor, ObjectStore, Observer, Renderer
+
+# A manifest may have arrived although its reply did not.
+IN_DOUBT = "trysail list shows whether the backup is there after all"
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,7 @@ class Ports:
     executor: Executor
     clock: Clock
     observer: Observer
+    renderer: Renderer = field(default_factory=RenderHere)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,7 +169,14 @@ class _Run:
         archive, index = self.sender.stream(ARCHIVE), self.sender.stream(INDEX)
         try:
             stored = store_objects(
-                self.plan.steps, selection, sources, resources, (archive, index), self.log, self.limits.member_bytes
+                self.plan.steps,
+                selection,
+                sources,
+                resources,
+                (archive, index),
+                self.log,
+                self.ports.renderer,
+                self.limits.member_bytes,
             )
             keys = {ARCHIVE: archive.finish(), INDEX: index.finish()}
         except BaseException:
@@ -189,8 +201,14 @@ class _Run:
         keys = dict(manifest.keys)
         keys[LOG] = self.sender.put(LOG, gzip.compress(self.log.content(), mtime=0))
         manifest = sealed_manifest(manifest, keys)
-        self.sender.put(MANIFEST, readable(manifest))
-        self.ports.observer.notice(finished)
+        try:
+            self.sender.put(MANIFEST, readable(manifest))
+            self.ports.observer.notice(finished)
+        except Cancelled as error:
+            raise Cancelled("cancelled while the backup was being committed", hint=IN_DOUBT) from error
+        except StoreError as error:
+            error.hint = f"{error.hint}; {IN_DOUBT}" if error.hint else IN_DOUBT
+            raise
         return manifest
 
 

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from runner.actions.facts import row
-from runner.archive.emitter import Emitter
 from runner.archive.writer import MEMBER_BYTES, ArchiveWriter
 from runner.engine.sources import Fetched, Sources
 from runner.engine.upload import Stream
 from runner.errors import ClusterError
 from runner.model.cluster import Resource
+from runner.model.entry import Batch, Entry
 from runner.model.event import Missing, Progress, StepStored
 from runner.model.inventory import Row
 from runner.model.manifest import Listed, StoredKey
 from runner.model.plan import Gap, LeftOut, Step
 from runner.plan.selection import Selection
-from runner.ports import Observer
+from runner.ports import Observer, Pending, Renderer
 
 BEING_DELETED = "it is being deleted"
+PAGES_RENDERED_AHEAD = 4  # enough that two processes never wait for the next page
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,59 +52,95 @@ class _Account:
     size: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Sifted:
+    """What is stored of a page, on its way to be rendered."""
+
+    fetched: Fetched
+    accounts: dict[str, _Account]  # of the page's source, by namespace
+    rows: list[Row]
+    entries: Pending[tuple[Entry, ...]] | None
+
+
 @dataclass
 class _Storing:
     selection: Selection
     streams: tuple[Stream, Stream]
     observer: Observer
+    renderer: Renderer
     writer: ArchiveWriter
-    emitter: Emitter = field(default_factory=Emitter)
     lists: list[Listed] = field(default_factory=list)
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
     missing: list[Gap] = field(default_factory=list)
-    accounts: dict[str, _Account] = field(default_factory=dict)  # by namespace, of the source that is open
+    accounts: dict[str, _Account] = field(default_factory=dict)  # of the source that is open
+    sifted: deque[_Sifted] = field(default_factory=deque)
 
     def take(self, fetched: Fetched) -> None:
-        """Stores a page, or closes the book on a source."""
-        source = fetched.source
+        """Sifts a page and has it rendered; writes the one that was given to render some pages before."""
         if not self.accounts:
             self.accounts = {
                 step.namespace: _Account(step, None if step.names is None else frozenset(step.names))
-                for step in source.steps
+                for step in fetched.source.steps
             }
-        if fetched.page is not None:
-            for raw in fetched.page.items:
-                self._item(source.resource, raw)
-            self.observer.notice(Progress(items=self.writer.items))
-        if fetched.error is not None:
-            self._lost(fetched.error)
+        self.sifted.append(self._sift(fetched))
         if fetched.last:
-            self._close(fetched)
+            self.accounts = {}
+        if len(self.sifted) > PAGES_RENDERED_AHEAD:
+            self._write(self.sifted.popleft())
 
-    def _item(self, resource: Resource, raw: msgspec.Raw) -> None:
+    def finish(self) -> None:
+        """Writes what is still being rendered, and the archive's end."""
+        while self.sifted:
+            self._write(self.sifted.popleft())
+        for stream, ready in zip(self.streams, self.writer.finish(), strict=True):
+            stream.write(ready)
+
+    def _sift(self, fetched: Fetched) -> _Sifted:
+        resource = fetched.source.resource
+        rows, ids, items = [], [], []
+        for raw in fetched.page.items if fetched.page is not None else ():
+            seen = self._seen(resource, raw)
+            if seen is not None:
+                rows.append(seen)
+                ids.append((seen.namespace, seen.name))
+                items.append(bytes(raw))
+        entries = self.renderer.render(Batch(resource, tuple(ids), tuple(items))) if rows else None
+        return _Sifted(fetched, self.accounts, rows, entries)
+
+    def _seen(self, resource: Resource, raw: msgspec.Raw) -> Row | None:
+        """The item, if it is to be stored."""
         try:
             seen = row(raw)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             self._gap(f"an item of {resource.name}", f"it is no Kubernetes object: {error}")
-            return
+            return None
         account = self.accounts.get(seen.namespace if resource.namespaced else "")
         if account is None:
-            return  # a namespace that is not planned, in a list of the whole cluster
+            return None  # a namespace that is not planned, in a list of the whole cluster
         reason = self._left_out(resource, account.names, seen)
-        if reason is not None:
-            if reason:
-                self.left_out[resource.name, reason] += 1
-            return
-        try:
-            yaml = self.emitter.object(raw, resource.api_version, resource.kind)
-        except (msgspec.DecodeError, UnicodeDecodeError, ValueError) as error:
-            self._gap(str(seen.id(resource)), f"it cannot be written as YAML: {error}")
-            return
-        for stream, ready in zip(self.streams, self.writer.add(resource, seen, yaml), strict=True):
-            if ready:
-                stream.write(ready)
-        account.stored += 1
-        account.size += len(yaml)
+        if reason:
+            self.left_out[resource.name, reason] += 1
+        return seen if reason is None else None
+
+    def _write(self, sifted: _Sifted) -> None:
+        """Appends a page's entries, and closes the book on its source where it was the last."""
+        fetched, resource = sifted.fetched, sifted.fetched.source.resource
+        entries = sifted.entries.result() if sifted.entries is not None else ()
+        for seen, entry in zip(sifted.rows, entries, strict=True):
+            if entry.fault:
+                self._gap(str(seen.id(resource)), entry.fault)
+                continue
+            for stream, ready in zip(self.streams, self.writer.add(resource, seen, entry), strict=True):
+                if ready:
+                    stream.write(ready)
+            account = sifted.accounts[seen.namespace if resource.namespaced else ""]
+            account.stored += 1
+            account.size += entry.size
+        self.observer.notice(Progress(items=self.writer.items))
+        if fetched.error is not None:
+            self._lost(sifted.accounts, fetched.error)
+        if fetched.last:
+            self._close(sifted)
 
     def _left_out(self, resource: Resource, names: frozenset[str] | None, seen: Row) -> str | None:
         """Why an item is not stored; "" where its step does not mean it; None where it is stored."""
@@ -116,8 +153,8 @@ class _Storing:
                 return verdict.why
         return BEING_DELETED if seen.terminating else None
 
-    def _lost(self, error: ClusterError) -> None:
-        for account in self.accounts.values():
+    def _lost(self, accounts: dict[str, _Account], error: ClusterError) -> None:
+        for account in accounts.values():
             what = account.step.resource
             if account.step.namespace:
                 what += f" in namespace {account.step.namespace}"
@@ -129,9 +166,9 @@ class _Storing:
         self.missing.append(Gap(what=what, reason=reason))
         self.observer.notice(Missing(what=what, reason=reason))
 
-    def _close(self, fetched: Fetched) -> None:
-        listing = fetched.source.listing
-        for account in self.accounts.values():
+    def _close(self, sifted: _Sifted) -> None:
+        listing = sifted.fetched.source.listing
+        for account in sifted.accounts.values():
             step = account.step
             listed = Listed(
                 resource=step.resource,
@@ -151,7 +188,6 @@ class _Storing:
                     size=account.size,
                 )
             )
-        self.accounts = {}
 
 
 def store_objects(
@@ -161,14 +197,14 @@ def store_objects(
     resources: Mapping[str, Resource],
     streams: tuple[Stream, Stream],
     observer: Observer,
+    renderer: Renderer,
     member_bytes: int = MEMBER_BYTES,
 ) -> ObjectsStored:
     """Writes every step's items to `streams` (archive, index), which the caller finishes or aborts."""
-    storing = _Storing(selection, streams, observer, ArchiveWriter(member_bytes))
+    storing = _Storing(selection, streams, observer, renderer, ArchiveWriter(member_bytes))
     for fetched in sources.fetch(steps, resources):
         storing.take(fetched)
-    for stream, ready in zip(streams, storing.writer.finish(), strict=True):
-        stream.write(ready)
+    storing.finish()
     left_out = tuple(
         LeftOut(what=what, why=why, count=count) for (what, why), count in sorted(storing.left_out.items())
     )

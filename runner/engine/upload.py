@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
+from typing import TypeVar
 
-from runner.engine.retry import Retrier
-from runner.errors import KeyExists, StoreError, UploadDamaged
+from runner.engine.retry import Retrier, RetryLimits
+from runner.errors import Cancelled, KeyExists, StoreError, UploadDamaged
 from runner.model.event import KeyStored, Warned
 from runner.model.manifest import StoredKey
 from runner.ports import Executor, ObjectStore, Pending, Upload
 
+T = TypeVar("T")
+
 PARTS_UNDER_WAY = 2  # parts that are held in memory beside the one that fills
+# Nobody waits long for what is only taken back: about a second, or what a throttling store asks for.
+CLEANING = RetryLimits(attempts=3, longest_server_wait=5.0)
 # The smallest part that S3 takes. 10,000 parts, its most, make 50 GB of compressed YAML.
 PART_BYTES = 5 << 20
 
@@ -88,6 +94,7 @@ class Stream:
     _parts: int = 0
     _upload: Upload | None = None
     _pending: deque[Pending[None]] = field(default_factory=deque)
+    _unsure: bool = False  # an upload may have begun that we do not know of
 
     def write(self, data: bytes) -> None:
         """Takes the next bytes; sends a part whenever one is full."""
@@ -116,38 +123,60 @@ class Stream:
         except KeyExists:
             if self.sender.digest_of(full) != stored:
                 raise
+            self._unsure = True  # whether it is this upload that was completed, or another run's of the same bytes
         else:
             self.sender.prove(full, stored)
+        if self._unsure:
+            self.abort()
         self._upload = None
         self.sender.retrier.observer.notice(KeyStored(key=self.key, size=stored.size, sha256=stored.sha256))
         return stored
 
     def abort(self) -> None:
-        """Takes back what was sent. Where even that fails, the next run reports what is left."""
+        """Takes back what was sent and is not visible. Where even that fails, the next run reports what is left."""
+        retrier = replace(self.sender.retrier, limits=CLEANING)
         upload, self._upload = self._upload, None
         running = [pending for pending in self._pending if not pending.cancel()]
         self._pending.clear()
-        if upload is None:
-            return
         # A part that arrives after the abort would leave a dangling upload on S3 (AbortMultipartUpload's reference).
         for pending in running:
             with suppress(StoreError):  # of a part that nobody wants any more
                 pending.result()
         try:
-            upload.abort()
+            if upload is not None:
+                retrier.call(f"abort of {self.key}", upload.abort)
+            if self._unsure:
+                self._discard_unknown(retrier)
         except StoreError as error:
             message = f"an unfinished upload of {self.key} may be left in the store: {error.message}"
-            self.sender.retrier.observer.notice(Warned(message=message))
+            retrier.observer.notice(Warned(message=message))
 
     def _send(self, part: bytes) -> None:
         if self._upload is None:
             full = self.sender.prefix + self.key
-            self._upload = self.sender.retrier.call(f"upload of {self.key}", partial(self.sender.store.upload, full))
+            self._upload = self._call(f"upload of {self.key}", partial(self.sender.store.upload, full))
         while len(self._pending) >= PARTS_UNDER_WAY:
             self._pending.popleft().result()
         self._parts += 1
         work = partial(self._upload.part, self._parts, self._size, part)
         self._size += len(part)
-        self._pending.append(
-            self.sender.executor.submit(partial(self.sender.retrier.call, f"part {self._parts} of {self.key}", work))
-        )
+        sending = partial(self._call, f"part {self._parts} of {self.key}", work)
+        self._pending.append(self.sender.executor.submit(sending))
+
+    def _call(self, what: str, work: Callable[[], T]) -> T:
+        """A call that may begin an upload in the store: where its reply is lost, so is the upload's id."""
+
+        def noting() -> T:
+            try:
+                return work()
+            except (StoreError, Cancelled):
+                self._unsure = True
+                raise
+
+        return self.sender.retrier.call(what, noting)
+
+    def _discard_unknown(self, retrier: Retrier) -> None:
+        full, store = self.sender.prefix + self.key, self.sender.store
+        for upload in retrier.call(f"uploads of {self.key}", partial(store.unfinished, full)):
+            if upload.key == full:
+                retrier.call(f"abort of {self.key}", partial(store.discard, upload))

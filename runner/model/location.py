@@ -213,3 +213,20 @@ class BackupStorageLocation(Strict):
     kind: Literal["BackupStorageLocation"] = Field(description="A place that backups are written to and read from.")
     metadata: Metadata = Field(description="The document's name and labels.")
     spec: LocationSpec = Field(description="The store; `provider` says which fields there are.")
+
+
+def location_url(location: LocationSpec) -> str:
+    """The location in one word for people: `s3://bucket/prefix`, `azure://account/container/prefix`, a path."""
+    match location:
+        case FilesystemLocation():
+            return location.path
+        case S3Location():
+            return _joined(f"s3://{location.object_storage.bucket}", location.object_storage.prefix)
+        case AzureLocation():
+            account = f"azure://{location.config.storage_account}/{location.object_storage.bucket}"
+            return _joined(account, location.object_storage.prefix)
+
+
+def _joined(root: str, prefix: str) -> str:
+    prefix = prefix.strip("/")
+    return f"{root}/{prefix}" if prefix else root

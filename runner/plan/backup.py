@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 
-from runner.archive.layout import backup_prefix, location_url
+from runner.archive.layout import backup_prefix
 from runner.model.canonical import canonical, digest, document
 from runner.model.inventory import Inventory
+from runner.model.location import location_url
 from runner.model.plan import PLAN_FORMAT, LeftOut, Plan, PlannedCluster, Step
 from runner.model.policy_set import ResolvedPolicy
 from runner.plan.findings import empty_includes, gaps

@@ -127,6 +127,7 @@ def compare(plan: Plan, rows: Iterable[SelectedRow], last: LastBackup) -> Change
         if row is not None:
             del now[item]
     being_deleted = [row.item for row in now.values() if row.terminating]
+    fields = tuple(_field_changes("spec", last.policy.get("spec"), plan.policy.get("spec")))
     return Changes(
         backup=last.name,
         added=tuple(sorted(row.item for row in now.values() if not row.terminating)),
@@ -136,8 +137,8 @@ def compare(plan: Plan, rows: Iterable[SelectedRow], last: LastBackup) -> Change
         being_deleted=tuple(sorted(being_deleted)),
         unchanged=unchanged,
         unknown=unknown,
-        policy=tuple(_field_changes("spec", last.policy.get("spec"), plan.policy.get("spec"))),
-        dropped=tuple(_dropped(plan, stored)),
+        policy=fields,
+        dropped=tuple(_dropped(plan, stored, policy_changed=bool(fields))),
     )
 
 
@@ -180,14 +181,15 @@ def _unreadable(plan: Plan) -> Callable[[ItemId], bool]:
     return unreadable if gaps else lambda _: False
 
 
-def _dropped(plan: Plan, stored: Mapping[_Coverage, int]) -> Iterator[Dropped]:
+def _dropped(plan: Plan, stored: Mapping[_Coverage, int], *, policy_changed: bool) -> Iterator[Dropped]:
     planned = {f"type {step.resource}" for step in plan.steps}
     planned |= {f"namespace {step.namespace}" for step in plan.steps}
     whys = {left.what: left.why for left in plan.left_out}
     for covered, items in sorted(stored.items()):
         if covered.what not in planned:
             why = whys.get(covered.what, "")
-            if not why and covered.cluster_scoped:
+            # With the same policy, it was related to something that is gone.
+            if not why and covered.cluster_scoped and policy_changed:
                 why = whys.get("cluster-scoped items", "")
             yield Dropped(what=covered.what, items=items, why=why)
 

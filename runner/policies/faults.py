@@ -5,6 +5,7 @@ Nothing of the text is repeated: a word that YAML stumbles over may be a secret.
 
 from __future__ import annotations
 
+import codecs
 from dataclasses import dataclass
 
 import yaml
@@ -31,10 +32,11 @@ class Fault:
 
 def decode(data: bytes) -> str | Fault:
     """The text of a file: UTF-8, with or without a byte order mark."""
+    content = data.removeprefix(codecs.BOM_UTF8)
     try:
-        return data.decode("utf-8-sig")
+        return content.decode()
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8", errors="replace").removeprefix("\ufeff")
+        before = content[: error.start].decode()
         return Fault(_mark_after(before), "not UTF-8", "save the file as UTF-8")
 
 

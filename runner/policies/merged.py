@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import yaml
-
+from runner.archive.emitter import emit
 from runner.model.policy_set import ResolvedPolicy
-from runner.policies.scalars import read_plain
 
 
 def merged_document(policy: ResolvedPolicy) -> dict[str, Any]:
@@ -20,20 +18,5 @@ def merged_document(policy: ResolvedPolicy) -> dict[str, Any]:
 
 
 def as_yaml(documents: Iterable[dict[str, Any]]) -> str:
-    """`documents` as one YAML stream, which Kubernetes' reader and PyYAML's take back to the same values."""
-    return "".join(
-        f"---\n{yaml.dump(document, Dumper=_Quoting, sort_keys=False, allow_unicode=True, width=10_000)}"
-        for document in documents
-    )
-
-
-class _Quoting(yaml.SafeDumper):
-    """Quotes what Kubernetes would read as something else, as PyYAML's own dumper does not (`y`, `1e3`, `08`)."""
-
-
-def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    plain = isinstance(read_plain(text), str)
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=None if plain else '"')
-
-
-_Quoting.add_representer(str, _represent_text)
+    """`documents` as one YAML stream, which every reader takes back to the same values."""
+    return "".join(f"---\n{emit(document).decode()}" for document in documents)

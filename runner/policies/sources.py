@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ def read_sources(paths: Sequence[str | Path]) -> Iterator[Source | Finding]:
             if isinstance(file, Finding):
                 yield file
                 continue
-            identity = file if file == _DASH else file.resolve()
+            identity = file if file == _DASH else _identity(file)
             if identity not in seen:
                 seen.add(identity)
                 yield _read(file, named=not folder)
@@ -46,7 +47,7 @@ def read_sources(paths: Sequence[str | Path]) -> Iterator[Source | Finding]:
 
 def _in_folder(folder: Path, above: frozenset[Path]) -> Iterator[Path | Finding]:
     """Follows links, since a ConfigMap lies in a pod as links, but never in a circle."""
-    identity = folder.resolve()
+    identity = _identity(folder)
     if identity in above:
         return
     try:
@@ -61,6 +62,11 @@ def _in_folder(folder: Path, above: frozenset[Path]) -> Iterator[Path | Finding]
             yield from _in_folder(entry, above | {identity})
         elif entry.suffix in _ENDINGS and entry.is_file():
             yield entry
+
+
+def _identity(path: Path) -> Path:
+    # Path.resolve raises on links in a circle, and not the same in every version of Python.
+    return Path(os.path.realpath(path))
 
 
 def _read(path: Path, *, named: bool) -> Source | Finding:

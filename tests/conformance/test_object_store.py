@@ -126,7 +126,7 @@ def test_complete_leaves_a_taken_key_alone(store: ObjectStore) -> None:
 def test_of_creators_in_one_instant_one_wins(shelf: Shelf, place: str) -> None:
     """One succeeds, all others get KeyExists, and the bytes are the winner's.
 
-    Not promised by a store without conditional writes, as rclone is.
+    Not promised by a store without conditional writes, as rclone is. Moto has them, but looks and writes in two steps.
     """
     _race(shelf, place, lambda store, data: store.create("key", data))
 
@@ -135,7 +135,7 @@ def test_of_creators_in_one_instant_one_wins(shelf: Shelf, place: str) -> None:
 def test_of_uploads_in_one_instant_one_wins(shelf: Shelf, place: str) -> None:
     """The same for uploads that complete together.
 
-    SeaweedFS honours the condition here when it has the time: of four at once it lets several pass.
+    SeaweedFS looks and completes in two steps: of four at once it lets several pass.
     """
 
     def upload(store: ObjectStore, data: bytes) -> None:

@@ -15,10 +15,13 @@ class SimulatedClock:
     """
 
     def __init__(
-        self, jitter: Callable[[], float] = lambda: 0.5, touched: Callable[[str], None] = lambda _: None
+        self,
+        jitter: Callable[[], float] = lambda: 0.5,
+        touched: Callable[[str], None] = lambda _: None,
+        passed: float = 0.0,
     ) -> None:
         self.slept: list[float] = []
-        self.passed = 0.0  # seconds since BEGIN
+        self.passed = passed  # seconds since BEGIN
         self._jitter = jitter
         self._touched = touched
 

@@ -12,6 +12,7 @@ from typing import Protocol
 
 import msgspec
 
+from runner.errors import ClusterError
 from runner.model.cluster import ClusterIdentity, Discovery, DiscoveryFailure, ListRequest, Page, Resource
 from runner.ports import ClusterReader, StoredObject, UnfinishedUpload, Upload
 from tests.fakes.cluster import Call, Verb
@@ -41,6 +42,7 @@ class FaultyCluster:
         self._most_items = most_items
         self._alter = alter
         self._down = down
+        self.refusals: list[type[ClusterError]] = []  # what the cluster itself has refused
         self._numbers = count(1)
 
     def identity(self) -> ClusterIdentity:
@@ -63,7 +65,12 @@ class FaultyCluster:
         self._begin("page", request.resource, request.namespace, request=request)
         if self._most_items:
             request = msgspec.structs.replace(request, limit=min(request.limit, self._most_items))
-        return self._alter(self._inner.page(request))
+        try:
+            page = self._inner.page(request)
+        except ClusterError as error:
+            self.refusals.append(type(error))
+            raise
+        return self._alter(page)
 
     def get(self, resource: Resource, namespace: str, name: str) -> bytes:
         """As the port has it."""

@@ -18,7 +18,8 @@ from random import Random
 from typing import Any, TypeVar
 
 from runner.archive.emitter import emit
-from runner.archive.layout import ARCHIVE, INDEX, LOG, MANIFEST, PLAN, VOLUMES, backup_prefix
+from runner.archive.layout import ARCHIVE, INDEX, LOG, MANIFEST, PLAN, VOLUMES, backup_prefix, item_path
+from runner.archive.render import entry_of
 from runner.archive.writer import MEMBER_BYTES, ArchiveWriter
 from runner.engine.execute import sealed_manifest
 from runner.engine.fetch import Reading
@@ -201,7 +202,10 @@ class StoredBackup:
 def packed(items: Iterable[Made], *, member_bytes: int = MEMBER_BYTES) -> tuple[bytes, bytes]:
     """Archive and index of items; a gzip member ends with the item that fills it to `member_bytes`."""
     writer = ArchiveWriter(member_bytes=member_bytes)
-    parts = [writer.add(*made) for made in items]
+    parts = [
+        writer.add(about, seen, entry_of(item_path(about.name, seen.namespace, seen.name), yaml))
+        for about, seen, yaml in items
+    ]
     parts.append(writer.finish())
     return b"".join(archive for archive, _ in parts), b"".join(index for _, index in parts)
 

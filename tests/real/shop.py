@@ -23,12 +23,13 @@ SECRET_VALUES: Final = ("hunter2-correct-horse", "battery staple: \u2028 y", "--
 # Strings that one reader of YAML or another takes for something else, or loses.
 TWISTED: Final = (
     *("1.0", "1e3", "0o14", "014", "08", "0x1F", "1_000", "12:30:45", ".inf", "-.5", "+1", "18446744073709551615"),
-    *("y", "n", "yes", "NO", "on", "Off", "true", "Null", "~", "", " ", "=", "<<", "2001-12-14", "2001-12-14 21:59:43Z"),
-    *("- a", "-", "? b", "a: b", "a #b", "# c", "#", "!tag", "&anchor", "*alias", "|", ">", "%d", "@at", "`tick`", "{", "["),
+    *("y", "n", "yes", "NO", "on", "Off", "true", "Null", "~", "", " ", "=", "<<", "2001-12-14"),
+    *("2001-12-14 21:59:43Z", "- a", "-", "? b", "a: b", "a #b", "# c", "#", "!tag", "&anchor", "*alias", "|"),
+    *(">", "%d", "@at", "`tick`", "{", "[", "\u2028", "a\u2028b\u2029c", "\u0085", "\ufeffbom", "a\u00a0b"),
     *("'", '"', "it's", '"quoted"', "\\", "\\n", "--- a", "---", "...", ",", "[a, b]", "{a: b}", ":", "a:", ":a"),
-    *("\u2028", "a\u2028b\u2029c", "\u0085", "\ufeffbom", "a\u00a0b", "\u007f", "\x07bell", "\tтab", "tab\there", "⛵ é 漢"),
-    *(" leading", "trailing ", "a\nb", "a\nb\n", "a\n\n", "\n", "\n a\n", "  a\n b\n", "a \n b", "a\r\nb\r\n", "a\rb"),
-    *("a\n\tb\n", "\n\n\na", "a\n---\nb\n", "a\n...\n", "# a\n# b\n", "long " * 60, "x" * 500, "a: b\n" * 40),
+    *("\u007f", "\x07bell", "\tтab", "tab\there", "⛵ é 漢", " leading", "trailing ", "a\nb", "a\nb\n", "a\n\n"),
+    *("\n", "\n a\n", "  a\n b\n", "a \n b", "a\r\nb\r\n", "a\rb", "a\n\tb\n", "\n\n\na", "a\n---\nb\n"),
+    *("a\n...\n", "# a\n# b\n", "long " * 60, "x" * 500, "a: b\n" * 40),
 )
 
 
@@ -80,7 +81,7 @@ def objects(namespace: str) -> list[Json]:
 
 def _config(namespace: str) -> list[Json]:
     twisted = {f"v{number}": text for number, text in enumerate(TWISTED)}
-    keys = {key: "its key is what matters" for key in ("y", "1.0", "no", "0o14", "null", "-", ".5", "1e3", "true", "_")}
+    keys = dict.fromkeys(("y", "1.0", "no", "0o14", "null", "-", ".5", "1e3", "true", "_"), "its key is what matters")
     binary = {"bytes": base64.b64encode(bytes(range(256))).decode()}
     annotations = {f"example.com/note-{number}": text for number, text in enumerate(TWISTED)}
     return [
@@ -96,8 +97,15 @@ def _config(namespace: str) -> list[Json]:
 def _orders() -> list[Json]:
     numbers = {"uint64": 18446744073709551615, "int64": 9223372036854775807, "least": -9223372036854775808}
     floats = {"half": 0.5, "tiny": 1e-300, "huge": 1.5e300, "whole": 1.0, "third": 1 / 3}
-    shapes = {"none": None, "empty": {}, "nothing": [], "nested": [[1, [2, []]], {"a": [{}]}], "yes": True, "no": False}
-    keys = {text: "a key" for text in TWISTED if text and len(text) < 80}
+    shapes: Json = {
+        "none": None,
+        "empty": {},
+        "nothing": [],
+        "nested": [[1, [2, []]], {"a": [{}]}],
+        "yes": True,
+        "no": False,
+    }
+    keys = dict.fromkeys((text for text in TWISTED if text and len(text) < 80), "a key")
     return [
         _object(f"{GROUP}/v1", "Order", "numbers", spec=numbers | floats | shapes),
         _object(f"{GROUP}/v1", "Order", "keys", spec=keys, status=list(TWISTED)),
@@ -111,19 +119,15 @@ def _rights(namespace: str) -> list[Json]:
     subject = {"kind": "ServiceAccount", "name": "web", "namespace": namespace}
     names = ("a:b", "Foo", "foo", "FOO.", "ü 'single' \"double\"", "back\\slash $(rm) *?[x]", "..x", "CON", "a~1b")
     roles = [_object(rbac, "Role", name, rules=rules) for name in names]
-    reference = {"apiGroup": "rbac.authorization.k8s.io"}
+    group = "rbac.authorization.k8s.io"
+    role = {"apiGroup": group, "kind": "Role", "name": "a:b"}
+    cluster_role = {"apiGroup": group, "kind": "ClusterRole", "name": f"{namespace}:Reader"}
     return [
         _object("v1", "ServiceAccount", "web"),
         *roles,
-        _object(rbac, "RoleBinding", "web:a:b", roleRef={**reference, "kind": "Role", "name": "a:b"}, subjects=[subject]),
+        _object(rbac, "RoleBinding", "web:a:b", roleRef=role, subjects=[subject]),
         _object(rbac, "ClusterRole", f"{namespace}:Reader", rules=rules),
-        _object(
-            rbac,
-            "ClusterRoleBinding",
-            f"{namespace}:reader",
-            roleRef={**reference, "kind": "ClusterRole", "name": f"{namespace}:Reader"},
-            subjects=[subject],
-        ),
+        _object(rbac, "ClusterRoleBinding", f"{namespace}:reader", roleRef=cluster_role, subjects=[subject]),
     ]
 
 
@@ -149,6 +153,8 @@ def _workloads() -> list[Json]:
     labels = {"app": "web"}
     job = {"template": {"spec": {"containers": [_container()], "restartPolicy": "Never"}}}
     ports = [{"port": 80, "targetPort": 8080}]
+    budget = {"minAvailable": 1, "selector": {"matchLabels": labels}}
+    closed = {"podSelector": {}, "policyTypes": ["Ingress"]}
     return [
         _object("apps/v1", "Deployment", "web", labels=labels, spec={"replicas": 2, **_pods("web")}),
         _object("apps/v1", "StatefulSet", "db", spec={"serviceName": "db", **_pods("db", claim="archive")}),
@@ -156,8 +162,8 @@ def _workloads() -> list[Json]:
         _object("batch/v1", "Job", "report", spec=job),
         _object("batch/v1", "CronJob", "nightly", spec={"schedule": "0 2 * * *", "jobTemplate": {"spec": job}}),
         _object("v1", "Service", "web", labels=labels, spec={"selector": labels, "ports": ports}),
-        _object("policy/v1", "PodDisruptionBudget", "web", spec={"minAvailable": 1, "selector": {"matchLabels": labels}}),
-        _object("networking.k8s.io/v1", "NetworkPolicy", "closed", spec={"podSelector": {}, "policyTypes": ["Ingress"]}),
+        _object("policy/v1", "PodDisruptionBudget", "web", spec=budget),
+        _object("networking.k8s.io/v1", "NetworkPolicy", "closed", spec=closed),
         _object("v1", "LimitRange", "sizes", spec={"limits": [{"type": "Container", "default": {"memory": "128Mi"}}]}),
         _object("coordination.k8s.io/v1", "Lease", "leader", spec={"renewTime": "2001-01-01T00:00:00.000001Z"}),
     ]

@@ -81,16 +81,17 @@ class Doom:
 class Faults:
     """Strikes the calls of one run. `met` counts what did; `trace` has every call and what became of it."""
 
-    def __init__(self, random: Random, weather: Weather, doom: Doom, world: World, clock: SimulatedClock) -> None:
+    def __init__(self, random: Random, weather: Weather, doom: Doom, world: World) -> None:
         self.met: Counter[str] = Counter()
         self.trace: list[str] = []
         self.dead = False
         self.committed = False  # the manifest was written, heard of or not
         self.lied_about_manifest = False
+        self.clock = SimulatedClock()  # its run's own takes the place
         self.in_worker: Callable[[], bool] = lambda: False
         self.visitor: Callable[[], None] = lambda: None
         self._random, self._weather, self._doom = random, weather, doom
-        self._world, self._clock = world, clock
+        self._world = world
         self._counts: Counter[str] = Counter()
         self._signalled = self._due = False
         self._bytes = 0
@@ -127,13 +128,13 @@ class Faults:
         name = call.resource.name if call.resource is not None else ""
         self.touched(f"{call.verb} {name} {call.namespace} {call.name}".strip())
         self._counts["cluster"] += 1
-        self._clock.advance(self._random.expovariate(20))
+        self.clock.advance(self._random.expovariate(20))
         self._last_of_cluster(call, name)
         weather = self._weather
         if self._random.random() < weather.change:
             self._meet(f"change: {self._world.change(self._random)}", "change")
         if call.request is not None and call.request.continue_token and self._random.random() < weather.expiry:
-            resumable = self._random.random() < 0.75
+            resumable = self._random.random() < 0.9
             self._world.cluster.expire_tokens(resumable=resumable)
             self._meet("token expired" if resumable else "token expired for good")
         if self._random.random() < weather.cluster:
@@ -175,7 +176,7 @@ class Faults:
         if verb == "create" and key.endswith(MANIFEST):
             self._count("commit", verb)
         doom, count = self._doom, self._counts["store"]
-        self._clock.advance(self._random.expovariate(20))
+        self.clock.advance(self._random.expovariate(20))
         if count == doom.visit:
             self._meet("visited")
             self.visitor()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import re
 from pathlib import Path
 from typing import Any
@@ -16,29 +15,8 @@ from hypothesis import strategies as st
 
 from runner.archive.emitter import Emitter, emit
 from runner.archive.reader import read
-from tests.parts.kubectl import run_kubectl
-
-# Words that one reader or another takes for something else than a string, and texts that are hard to write.
-NASTY = (
-    *"y Y n N yes Yes YES no No NO on On ON off Off OFF true True TRUE false False FALSE tRue nO yEs".split(),
-    *"~ null Null NULL nUll nil None = << <<< - -- --- . .. ... ? : , [] {} [ ] { } # & * ! | > % @ ` ' \" \\".split(),
-    *"1 -1 +1 01 08 0777 0o14 0O14 0o8 0x1F 0X1f 0x 0b11 0B11 -0b1 0_1 1_000 1__0 _1 1_ 1, 1,000 -0 +0 -0.0".split(),
-    *"1.0 .5 5. -.5 +.5 1e3 1E3 1.e+3 1e+3 1.5e-3 1e 1e400 0e0 .e1 .5_0 ._5 1d 1f 0f 0d 1L 0x1p-2 1.2.3 1.2.3.4".split(),
-    *".inf -.inf +.Inf .INF .nan .NaN .NAN inf -inf nan NaN Infinity -Infinity 1:30 1:30.5 190:20:30 0:0 12:30:45".split(),
-    *"2001-01-01 2001-1-1 2001-01-01T00:00:00Z 2001-01-01t0:0:0z 2001-13-45 20010101 2026-W01 5Gi 100m 25% 1h30m".split(),
-    *"10.0.0.1 10.0.0.0/8 fe80::1 ::1 12345678-1234-1234-1234-123456789012 1e345678-1234-1234-1234-123456789012".split(),
-    *"$(VAR) (a) /bin/sh --flag --flag=1 -x -1x - -- k:{\"name\":\"x\"} f:spec a:b a: :a a:: a#b #a a,b [a] {a} *a &a !a".split(),
-    *"1٣ ٣ é 日本 😀 y\u0301".split(),
-    "", " ", "  ", "\t", "a ", " a", "\ta", "a\t", "a b", "a  b", "a\tb", "a: b", "a :b", "a : b", "a #b", "a# b", "- a", "? a",
-    "2001-01-01 00:00:00", "2001-01-01 00:00:00.5 +1", "1 000", "true ", " null", "--- a", "... a", "%YAML 1.1", "--- ",
-    "\n", "\n\n", "a\n", "a\n\n", "\na", "\n\na\n", " \na", "a\n ", "a \nb", "a\t\nb", "a\nb", "a\nb\n", "a\nb\n\n\n",
-    "a\n\nb", "a\n\n\nb", "a\n  b\n c\n", "  a\nb", "  a\n    b\n", "\n  a\nb\n", "\ta\nb", "a\n\tb\n", "\n\ta\n", "a\n\t\nb",
-    "a\n \nb", "a\r\nb", "a\rb", "\r", "a\x85b", "a\u2028b", "a\u2029b\n", "\ufeffa", "a\ufeff\nb", "a\x7fb", "a\x80b", "\x00", "a\x00\nb",
-    "\x1b[0m\n", "\x07", "a\xa0b", "\xa0\na", "a\xad", "\u200b", "a\u200d\nb", "\ufffd", "\ufffe", "\uffff", "a\uffff\nb", "\U0001ffff",
-    "\U000e0001", "\U0010ffff", "👨\u200d👩", "é\nb", "日本\n  語\n", "# a\nb", "#!/bin/sh\n\nexit 1\n", "---\na: b\n---\nc\n", "...\na\n",
-    "a\n---\nb", "- a\n- b\n", "a: b\nc: d", "key: |\n  text\n", "%a\nb", "\"", "'", "''", '"a"', "'a'", "a'b", 'a"b', "\\n", "a\\",
-    '{"a": [1, "b\\n"]}\n', "x" * 1023, "x" * 1024, "x" * 1025, "é" * 700, "a b " * 400, "\n" + "x" * 2000, "x" * 100 + "\n" + " " * 90 + "y",
-)  # fmt: skip
+from tests.unit.archive.kubectl_json import alike, read_by_kubectl
+from tests.unit.archive.nasty import NASTY, nasty_values
 
 WORDS = st.sampled_from(NASTY) | st.text() | st.text("yn01eox_.:-+# \n\t'\"{}[]|>~é\u2028", max_size=12)
 NUMBERS = st.integers() | st.integers(-(2**70), 2**70) | st.floats(allow_nan=False, allow_infinity=False)
@@ -124,7 +102,7 @@ def test_what_is_remembered_is_bounded() -> None:
 
 
 def test_a_pod_looks_as_kubectl_prints_it() -> None:
-    """The layout of kubectl: keys in their order, lists as far left as their key, words quoted only where it matters."""
+    """The layout of kubectl: keys in their order, lists as far left as their key, few words quoted."""
     pod = {
         "metadata": {
             "name": "web-0",
@@ -219,7 +197,8 @@ def test_text_of_several_lines_stays_readable() -> None:
         "one": "a\n",
         "list": ["a\nb\n"],
     }
-    expected = r"""data:
+    expected = """\
+data:
   nginx.conf: |
     server {
       listen 80;
@@ -238,9 +217,9 @@ def test_text_of_several_lines_stays_readable() -> None:
     b
   Makefile: |
     all:
-    	echo y
-  trailing: "a \nb\n"
-  windows: "a\r\nb\r\n"
+    \techo y
+  trailing: "a \\nb\\n"
+  windows: "a\\r\\nb\\r\\n"
   one: |
     a
   list:
@@ -262,7 +241,8 @@ def test_lists_in_lists_and_long_keys() -> None:
 @pytest.mark.parametrize(
     ("json_text", "yaml_text"),
     [
-        ("1.0", "1.0"), ("1e3", "1000.0"), ("0.1", "0.1"), ("1e16", "1.0e+16"), ("1.5e300", "1.5e+300"), ("1e-7", "1.0e-07"),
+        ("1.0", "1.0"), ("1e3", "1000.0"), ("0.1", "0.1"), ("1e16", "1.0e+16"),
+        ("1.5e300", "1.5e+300"), ("1e-7", "1.0e-07"),
         ("-0.0", "-0.0"), ("0", "0"), ("-7", "-7"), ("9223372036854775808", "9223372036854775808"),
         ("18446744073709551615", "18446744073709551615"), ("-9223372036854775809", "-9223372036854775809"),
         ("123456789012345678901234567890", "123456789012345678901234567890"), ("100000000000000000000.0", "1.0e+20"),
@@ -291,13 +271,14 @@ def test_an_object_gets_the_type_of_its_list() -> None:
     assert emitter.object(items[0], "v1", "ConfigMap") == b'apiVersion: v1\nkind: ConfigMap\ndata:\n  a: "1"\n'
 
 
-SECRET = "hunter2-secret"  # noqa: S105  # what no message may show
+SECRET = "hunter2-secret"  # what no message may show
 
 
 @pytest.mark.parametrize(
     "value",
     [
-        {"a": float("nan")}, {"a": float("inf")}, [float("-inf")], {"a": f"{SECRET}\ud800"}, {"a": f"{SECRET}\n\udfff"}, {f"{SECRET}\ud800": 1},
+        {"a": float("nan")}, {"a": float("inf")}, [float("-inf")], {"a": f"{SECRET}\ud800"},
+        {"a": f"{SECRET}\n\udfff"}, {f"{SECRET}\ud800": 1},
         {1: SECRET}, {None: SECRET}, {"a": (SECRET,)}, [SECRET.encode()], {"a": {SECRET}}, float("nan"), object(),
     ],
 )  # fmt: skip
@@ -328,29 +309,6 @@ def test_malformed_json_is_an_error() -> None:
             Emitter().object(raw, "v1", "T")
 
 
-def nasty_values(count: int) -> list[Any]:
-    """Values made of nasty texts and numbers, the same in each run."""
-    chance = random.Random(7)
-    pieces = [*NASTY, *"yn01eox_.:-+# \n\t'\"{}[]|>~", "a", "b", "é", "\u2028", "  ", "\n\n"]
-
-    def text() -> str:
-        return "".join(chance.choice(pieces) for _ in range(chance.choice((1, 1, 2, 3, 5))))[:1500]
-
-    def value(depth: int) -> Any:
-        kind = chance.random()
-        if kind < 0.6 or depth > 3:
-            return text()
-        if kind < 0.7:
-            return chance.choice(
-                (True, False, None, [], {}, 0, 1, -1, 2**53, 2**63 - 1, -(2**63), 1.5, -0.25, 1e16, 1e-7, 1e300)
-            )
-        if kind < 0.85:
-            return [value(depth + 1) for _ in range(chance.randint(1, 3))]
-        return {text(): value(depth + 1) for _ in range(chance.randint(1, 3))}
-
-    return [value(0) for _ in range(count)]
-
-
 @pytest.mark.real
 def test_kubectl_reads_the_same_values(tmp_path: Path) -> None:
     """Kubernetes' own reader takes thousands of nasty values, in every place, for what they are."""
@@ -365,22 +323,6 @@ def test_kubectl_reads_the_same_values(tmp_path: Path) -> None:
         for number, value in enumerate(values)
     ]
     text = b"".join(b"---\n" + emit(each) for each in objects)
-    shown = run_kubectl(
-        *"label --local -f - -o json x=y".split(), kubeconfig=tmp_path / "none", stdin=text
-    ).stdout.decode()
-    decoder, at, seen = json.JSONDecoder(), 0, []
-    while at < len(shown):
-        answer, at = decoder.raw_decode(shown, at)
-        seen.append(answer["spec"])
-        at += 1  # the newline after it
+    seen = read_by_kubectl(text, tmp_path)
     assert len(seen) == len(objects)
     assert [each["spec"] for each, spec in zip(objects, seen, strict=True) if not alike(spec, each["spec"])] == []
-
-
-def alike(one: Any, other: Any) -> bool:
-    """Equal as JSON: numbers by value, all else by type too."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        return one.keys() == other.keys() and all(alike(one[key], other[key]) for key in one)
-    if isinstance(one, list) and isinstance(other, list):
-        return len(one) == len(other) and all(map(alike, one, other))
-    return bool(one == other) and isinstance(one, bool) == isinstance(other, bool)

@@ -285,7 +285,7 @@ def test_the_manifest_counts() -> None:
 def test_an_index_longer_than_the_manifest_is_not_read_further() -> None:
     """A hostile index does not grow in memory."""
     damages = _lie(StoredBackup(manifest_changes={"items": 3}))
-    assert "the index has more than the 3 items of the manifest" in damages
+    assert "index.jsonl.gz: it has more than the 3 items of the manifest" in damages
 
 
 def test_many_findings_are_counted() -> None:
@@ -337,7 +337,7 @@ def test_what_follows_a_cut_is_counted_and_not_called_missing() -> None:
     size, cut, unmet = _damages(store, backup)
     assert size.startswith(f"{ARCHIVE}: it has 50,000 bytes")
     assert "is cut off" in cut
-    assert "items of the index were not found in the part of the archive that can be read" in unmet
+    assert "items that are not in the part that can be read" in unmet
 
 
 def test_a_broken_index_does_not_make_items_surplus() -> None:

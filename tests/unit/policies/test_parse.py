@@ -63,7 +63,7 @@ def test_every_key_and_value_has_its_place() -> None:
     assert first.place(("spec",), key=True) == Place("f.yaml", Mark(2, 1))
     assert first.place(("spec", "names"), key=True) == Place("f.yaml", Mark(3, 3))
     assert first.place(("spec", "names", 1)) == Place("f.yaml", Mark(5, 7))
-    assert second.place(("spec", "a", 0)) == Place("f.yaml", Mark(7, 11))
+    assert second.place(("spec", "a", 0)) == Place("f.yaml", Mark(7, 12))
     assert second.place(("spec", "missing")) == Place("f.yaml", Mark(7, 1))
     assert first.written == {("spec", "names", 0): "shop"}
 
