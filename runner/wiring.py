@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -62,6 +63,7 @@ class OpenLocation:
 
 def open_cluster(choice: ClusterChoice) -> ClusterReader:
     """The cluster that is meant. Opens no connection yet."""
+    _silence_vendors()
     if choice.manifests is not None:
         from runner.adapters.manifests import ManifestsCluster  # noqa: PLC0415
 
@@ -73,6 +75,7 @@ def open_cluster(choice: ClusterChoice) -> ClusterReader:
 
 def open_store(location: LocationSpec, cluster: Callable[[], ClusterReader]) -> ObjectStore:
     """The store of a location; its secrets are fetched now. `cluster` is asked for where a Secret is named."""
+    _silence_vendors()
     return STORES[location.provider](location, partial(_secret, cluster=cluster))
 
 
@@ -236,6 +239,11 @@ STORES: dict[str, Callable[[LocationSpec, Secret], ObjectStore]] = {
     "s3": _s3,
     "azure": _azure,
 }
+
+
+def _silence_vendors() -> None:
+    """What goes wrong leaves an adapter as an error; SDKs would print it a second time, without our care for secrets."""
+    logging.getLogger().addHandler(logging.NullHandler())
 
 
 def _secret(reference: SecretRef | None, cluster: Callable[[], ClusterReader]) -> str | None:

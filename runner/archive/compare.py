@@ -14,7 +14,7 @@ from itertools import count
 
 from runner.archive.index import IndexLine
 from runner.archive.layout import ARCHIVE, INDEX, item_path
-from runner.archive.stream import Entry, shown
+from runner.archive.stream import TarEntry, shown
 from runner.errors import BackupDamaged
 
 SHOWN_OF_A_KIND = 10  # findings that are written out; of further ones there is only the count
@@ -58,7 +58,7 @@ class Compared:
 
 def compare(
     lines: Iterator[IndexLine],
-    entries: Iterator[Entry],
+    entries: Iterator[TarEntry],
     found: Findings,
     *,
     most_items: int,
@@ -84,12 +84,12 @@ class _Comparison:
         self.compared = Compared()
         self.index, self.archive = _Side.GOING, _Side.GOING
         self.lines: dict[str, tuple[int, IndexLine]] = {}  # by path: those that no entry was met for yet
-        self.entries: dict[str, tuple[int, Entry]] = {}  # by path: those that no line was met for yet
+        self.entries: dict[str, tuple[int, TarEntry]] = {}  # by path: those that no line was met for yet
         self.seen: set[int] = set()  # hashes of the lines' paths
         self.last = (0, 0)  # numbers of the line and the entry that met last
         self.unmet = 0  # lines whose entry may be in the part of the archive that was not read
 
-    def run(self, lines: Iterator[IndexLine], entries: Iterator[Entry]) -> Compared:
+    def run(self, lines: Iterator[IndexLine], entries: Iterator[TarEntry]) -> Compared:
         for number in count(1):
             if self.index is _Side.GOING:
                 self._next_line(number, lines)
@@ -120,7 +120,7 @@ class _Comparison:
         else:
             self._line(number, line)
 
-    def _next_entry(self, number: int, entries: Iterator[Entry]) -> None:
+    def _next_entry(self, number: int, entries: Iterator[TarEntry]) -> None:
         try:
             entry = next(entries, None)
         except BackupDamaged as error:
@@ -151,7 +151,7 @@ class _Comparison:
         else:
             self._missing(line)
 
-    def _entry(self, number: int, entry: Entry) -> None:
+    def _entry(self, number: int, entry: TarEntry) -> None:
         path = entry.path
         if path in self.lines:
             self._meet(*self.lines.pop(path), number, entry)
@@ -162,7 +162,7 @@ class _Comparison:
         else:
             self.entries[path] = number, entry
 
-    def _meet(self, line_number: int, line: IndexLine, entry_number: int, entry: Entry) -> None:
+    def _meet(self, line_number: int, line: IndexLine, entry_number: int, entry: TarEntry) -> None:
         """A line and its entry."""
         if line_number < self.last[0] or entry_number < self.last[1]:
             self.found.add("items out of order", f"{line.id}: index and archive have it in another order")

@@ -17,7 +17,8 @@ from typing import Any, Final, final
 import msgspec
 
 _REMEMBERED_WORDS: Final = 8192  # of at most _WORD characters: some 2 MiB
-_REMEMBERED_KEYS: Final = 2048  # at each depth
+_REMEMBERED_KEYS: Final = 1024  # at each depth, of at most _KEY characters
+_KEY: Final = 128
 _DEPTH: Final = 200  # of indentation; deeper values would not fit on the stack of those who read them
 _WORD: Final = 48  # characters; longer strings seldom repeat
 _SIMPLE_KEY: Final = 1000  # readers look 1,024 characters ahead for the colon of a key without `? `
@@ -202,9 +203,11 @@ class _Heads(dict[str, str]):
         text = key if plain else _quoted(key)
         if len(text) > _SIMPLE_KEY:
             return f"\n{self.indent}? {text}\n{self.indent}:"
-        if len(self) >= _REMEMBERED_KEYS:
-            self.clear()
-        head = self[key] = f"\n{self.indent}{text}:"
+        head = f"\n{self.indent}{text}:"
+        if len(text) <= _KEY:
+            if len(self) >= _REMEMBERED_KEYS:
+                self.clear()
+            self[key] = head
         return head
 
 

@@ -119,7 +119,7 @@ class Unpacked:
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class TarEntry:
     """A tar entry. `member` and `offset` say where its content starts, as an index line does."""
 
     path: str
@@ -131,7 +131,7 @@ class Entry:
     fault: str = ""  # why no archive of ours has such an entry; then the rest means nothing
 
 
-def entries(unpacked: Unpacked, *, keep: bool = False) -> Iterator[Entry]:
+def entries(unpacked: Unpacked, *, keep: bool = False) -> Iterator[TarEntry]:
     """Every entry of a tar that ends as it should and is followed by nothing. With `keep`, contents are returned."""
     path = ""  # of a PAX header, for the entry after it
     while True:
@@ -199,10 +199,10 @@ def _pax_path(unpacked: Unpacked, header: tarfile.TarInfo) -> str:
     return rest[len(b"path=") : -1].decode("utf-8", "surrogateescape")
 
 
-def _entry(unpacked: Unpacked, header: tarfile.TarInfo, path: str, *, keep: bool) -> Entry:
+def _entry(unpacked: Unpacked, header: tarfile.TarInfo, path: str, *, keep: bool) -> TarEntry:
     fault = _path_fault(path)
     if header.type in _NO_CONTENT:
-        return Entry(path, 0, "", unpacked.member, unpacked.offset, fault=f"it is {_NO_CONTENT[header.type]}")
+        return TarEntry(path, 0, "", unpacked.member, unpacked.offset, fault=f"it is {_NO_CONTENT[header.type]}")
     if header.type not in {tarfile.REGTYPE, tarfile.AREGTYPE}:
         fault = f"it is of tar's type {header.type!r}"
     elif keep and header.size > ITEM_BYTES:
@@ -224,7 +224,7 @@ def _entry(unpacked: Unpacked, header: tarfile.TarInfo, path: str, *, keep: bool
     if len(unpacked.read(padding)) < padding:
         raise BackupDamaged(f"the tar is cut off after {shown(path)}")
     content = b"".join(parts) if keep and not fault else None
-    return Entry(path, header.size, digest.hexdigest(), member, offset, content, fault)
+    return TarEntry(path, header.size, digest.hexdigest(), member, offset, content, fault)
 
 
 def _path_fault(path: str) -> str:

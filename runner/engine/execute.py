@@ -182,7 +182,9 @@ class _Run:
         except BaseException:
             archive.abort()
             index.abort()
+            self.sender.sweep()
             raise
+        self.sender.sweep()
         return stored.with_keys(keys)
 
     def _refuse_nothing(self, stored: ObjectsStored) -> None:

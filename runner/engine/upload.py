@@ -78,6 +78,15 @@ class Sender:
 
         return self.retrier.call(f"reading back {full_key}", read)
 
+    def sweep(self) -> None:
+        """Takes back uploads of ours that nobody knows of: the answer to their beginning was lost, and another begun."""
+        try:
+            for orphan in self.retrier.call("looking for orphans", partial(self.store.unfinished, self.prefix)):
+                self.retrier.call(f"taking back {orphan.key}", partial(self.store.discard, orphan))
+        except StoreError as error:
+            message = f"unfinished uploads may be left in the store: {error.message}"
+            self.retrier.observer.notice(Warned(message=message))
+
     def _tell(self, key: str, stored: StoredKey) -> None:
         self.retrier.observer.notice(KeyStored(key=key, size=stored.size, sha256=stored.sha256))
 

@@ -75,7 +75,14 @@ def _named(key: Key, api_version: str, missing: list[str]) -> bool:
     """Whether one of `missing` says that this object, or what it is of, is not there."""
     where = f"{key.resource} in namespace {key.namespace}" if key.namespace else key.resource
     item = f"{key.namespace}/{key.resource}/{key.name}" if key.namespace else f"{key.resource}/{key.name}"
-    exact = {where, item, key.resource, f"an item of {key.resource}", f"every type of {api_version}"}
+    exact = {
+        where,
+        item,
+        key.resource,
+        f"{key.resource} {key.name}",
+        f"an item of {key.resource}",
+        f"every type of {api_version}",
+    }
     return any(what in exact or what.startswith(f"the rest of {where}, after ") for what in missing)
 
 

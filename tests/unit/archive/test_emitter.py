@@ -98,7 +98,7 @@ def test_what_is_remembered_is_bounded() -> None:
         value = {f"key-{number}": f"word-{number}", "yes": "no"}
         assert emitter.document(value) == f'key-{number}: word-{number}\n"yes": "no"\n'.encode()
     assert len(emitter._words) <= 8192
-    assert len(emitter._root.heads) <= 2048
+    assert len(emitter._root.heads) <= 1024
 
 
 def test_a_pod_looks_as_kubectl_prints_it() -> None:

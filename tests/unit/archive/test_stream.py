@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.archive.layout import item_path
-from runner.archive.stream import Entry, Unpacked, entries, index_lines
+from runner.archive.stream import TarEntry, Unpacked, entries, index_lines
 from runner.archive.tar import BLOCK, END, header, padding
 from runner.errors import BackupDamaged
 from tests.fakes.stored_backup import config_map, packed, small_shop
@@ -22,7 +22,7 @@ from tests.fakes.stored_backup import config_map, packed, small_shop
 ARCHIVE, INDEX = packed(small_shop(), member_bytes=600)
 
 
-def _entries(archive: bytes, *, keep: bool = False, limit: int | None = None) -> list[Entry]:
+def _entries(archive: bytes, *, keep: bool = False, limit: int | None = None) -> list[TarEntry]:
     return list(entries(Unpacked([archive], limit=limit), keep=keep))
 
 
@@ -44,7 +44,7 @@ def _info(name: str, kind: bytes = tarfile.REGTYPE, target: str = "") -> tarfile
     return info
 
 
-def _first(archive: bytes) -> Entry:
+def _first(archive: bytes) -> TarEntry:
     return next(entries(Unpacked([archive])))
 
 

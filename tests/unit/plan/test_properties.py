@@ -148,7 +148,7 @@ def policies(draw: st.DrawFn) -> ResolvedPolicy:
 
 # Each example is a whole cluster and its plan; a failing one is shrunk and printed, and `--hypothesis-seed` replays it.
 PROPERTY = settings(
-    max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
 
 

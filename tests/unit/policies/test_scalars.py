@@ -8,7 +8,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.archive.reader import read
 from runner.policies.scalars import Date, Scalar, read_plain, shown, spoken
 
 # Recorded from kubectl 1.37: `label --local -f - -o json x=y` with each word unquoted in a list.
@@ -49,26 +48,6 @@ def test_dates_are_told_apart(word: str) -> None:
     """Readers of YAML disagree about dates, so that they are neither text nor anything else."""
     assert read_plain(word) == Date(word)
     assert spoken(read_plain(word)) == "a date"
-
-
-@given(st.text("0123456789abefoxXBEinNyY+-._~tru", max_size=8).filter(lambda word: not word.startswith("-")))
-def test_manifests_are_read_alike(word: str) -> None:
-    """The reader of manifests (runner.archive.reader) takes each word for the same; a date is text to it."""
-    ours = read_plain(word)
-    theirs = read(f"- {word}\n".encode())
-    if isinstance(ours, Date):
-        assert theirs == [word]
-    elif isinstance(ours, float) and not math.isfinite(ours):
-        assert isinstance(theirs, list)
-    else:
-        assert theirs == [ours]
-        assert [spoken(one) for one in theirs] == [spoken(ours)]
-
-
-@given(st.integers(min_value=21, max_value=10_000))
-def test_no_number_is_too_long_to_read(digits: int) -> None:
-    """Thousands of digits, which Python's own conversion refuses, are still a number and no crash."""
-    assert spoken(read_plain("9" * digits)) == "a number"
 
 
 @given(st.text())
