@@ -242,7 +242,7 @@ STORES: dict[str, Callable[[LocationSpec, Secret], ObjectStore]] = {
 
 
 def _silence_vendors() -> None:
-    """What goes wrong leaves an adapter as an error; SDKs would print it a second time, without our care for secrets."""
+    """What goes wrong leaves an adapter as an error; SDKs would print it again, without our care for secrets."""
     logging.getLogger().addHandler(logging.NullHandler())
 
 

@@ -78,7 +78,8 @@ def _from_cluster(reference: SecretKeyRef, cluster: ClusterReader) -> str:
     try:
         secret = msgspec.json.decode(cluster.get(_SECRETS, reference.namespace, reference.name), type=_Secret)
     except ClusterError as error:
-        raise SecretError(f"{where} cannot be read: {error.message}", hint="check its name, and the right get") from error
+        reason = f"{where} cannot be read: {error.message}"
+        raise SecretError(reason, hint="check its name, and the right get") from error
     encoded = (secret.data or {}).get(reference.key)
     if encoded is None:
         raise SecretError(f"{where} has no key {reference.key}", hint="kubectl describe secret shows its keys")

@@ -79,7 +79,7 @@ class Sender:
         return self.retrier.call(f"reading back {full_key}", read)
 
     def sweep(self) -> None:
-        """Takes back uploads of ours that nobody knows of: the answer to their beginning was lost, and another begun."""
+        """Takes back uploads of ours that nobody knows of: the answer to their beginning was lost."""
         try:
             for orphan in self.retrier.call("looking for orphans", partial(self.store.unfinished, self.prefix)):
                 self.retrier.call(f"taking back {orphan.key}", partial(self.store.discard, orphan))

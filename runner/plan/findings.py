@@ -42,10 +42,12 @@ def empty_includes(picture: Picture, steps: tuple[Step, ...]) -> tuple[str, ...]
     """Each include of the policy that matches nothing, in the policy's own words."""
     spec = picture.selection.spec
     names = [row.name for row in picture.inventory.namespaces]
+    unseen = any(lost.resource == "namespaces" for lost in picture.inventory.unreadable)
     empty = [
         f'includedNamespaces "{pattern}" matches no namespace'
         for pattern in spec.included_namespaces
-        if not any(first_match((pattern,), name) for name in names)
+        # What a glob would match among namespaces that may not be listed is a gap, and nobody's mistake.
+        if not any(first_match((pattern,), name) for name in names) and not (unseen and _is_glob(pattern))
     ]
     empty += [f'"{pattern}" matches no type' for pattern in _unmatched_types(picture)]
     if spec.namespace_selector is not None and not any(verdict.taken for verdict in picture.namespaces.values()):
@@ -65,12 +67,16 @@ def empty_includes(picture: Picture, steps: tuple[Step, ...]) -> tuple[str, ...]
 
 def _unseen_namespaces(picture: Picture, reason: str) -> Iterable[tuple[str, str]]:
     """What is not known where namespaces may not be listed: those that are named without globs were asked for."""
-    if any(set(pattern) & set("*?[") for pattern in picture.selection.spec.included_namespaces):
+    if any(map(_is_glob, picture.selection.spec.included_namespaces)):
         yield "namespaces", reason
     if not picture.resources[NAMESPACES].excluded:
         for row in picture.inventory.namespaces:
             if picture.namespaces[row.name].taken and not row.uid:
                 yield f"namespaces {row.name}", "what is in it may be read, the Namespace itself may not"
+
+
+def _is_glob(pattern: str) -> bool:
+    return not set(pattern).isdisjoint("*?[")
 
 
 def _unmatched_types(picture: Picture) -> Iterable[str]:

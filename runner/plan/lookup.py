@@ -70,9 +70,10 @@ class Lookup:
                 if target.type.lower() not in words:
                     continue
                 if target.names:
-                    sought.names[line.name].add(line.namespace)
+                    sought.names.add(line.name)
                     if line.name not in target.names:
                         continue
+                    sought.homes[line.name].add(line.namespace)
             if self._in_namespace(line, target) and (self._wanted.labels is None or self._wanted.labels(line.labels)):
                 sought.hits[line.resource].append((self._seen, line))
 
@@ -152,7 +153,7 @@ class Lookup:
             labels = " with such labels" if self._wanted.labels is not None else ""
             return ItemNotFound(f"the backup holds no {'items' if target is None else target.type}{labels}{where}")
         name = next(name for name in target.names if name not in got)
-        elsewhere = sorted(sought.names.get(name, set()) - {namespace or ""})
+        elsewhere = sorted(sought.homes.get(name, set()) - {namespace or ""})
         if elsewhere and self._wanted.labels is None:
             hint = f"there is one in namespace {_some(elsewhere)}"
         else:
@@ -167,7 +168,8 @@ class _Sought:
     def __init__(self, target: Target | None) -> None:
         self.target = target
         self.hits: dict[str, list[tuple[int, IndexLine]]] = defaultdict(list)  # by resource
-        self.names: dict[str, set[str]] = defaultdict(set)  # every name of the type → its namespaces
+        self.names: set[str] = set()  # every name of the type
+        self.homes: dict[str, set[str]] = defaultdict(set)  # of the names that are sought: their namespaces
 
 
 def _target_of_id(word: str) -> Target:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from runner.archive.reader import read
 
@@ -29,6 +30,7 @@ class Date:
 Scalar = str | bool | int | float | None | Date
 
 
+@lru_cache(maxsize=1024)
 def read_plain(text: str) -> Scalar:
     """What an unquoted `text` means: text, a boolean, a number, null, or a Date."""
     if _DATE.fullmatch(text):

@@ -131,7 +131,7 @@ def consequence(plan: Plan) -> str:
     """What uncovered volumes mean for the run, in words."""
     if blocked_by_volumes(plan):
         return "the run will stop before it writes (onUncovered: fail)"
-    return f"the run goes on without their data (onUncovered: {on_uncovered(plan)})"
+    return f"the run goes on without that data (onUncovered: {on_uncovered(plan)})"
 
 
 def summary(plan: Plan) -> str:

@@ -76,7 +76,8 @@ class _Page:
 
     def _legend(self) -> Iterator[tuple[str, str]]:
         paint, plan = self.paint, self.plan
-        yield paint.good("+"), "store"
+        if plan.steps:
+            yield paint.good("+"), "store"
         if plan.left_out:
             yield paint.faint("-"), "leave out"
         if plan.uncovered and on_uncovered(plan) != "ignore":

@@ -109,13 +109,17 @@ class Fate(Protocol):
 
 
 class FaultyStore:
-    """An ObjectStore. `begun` has the ids of all uploads that were begun through it, heard of or not."""
+    """An ObjectStore. `begun` has the ids of all uploads that were begun through it, heard of or not.
+
+    `late` counts parts that came after their upload was aborted: on S3 such a part may live on and cost money.
+    """
 
     def __init__(self, inner: MemoryStore, fate: Fate) -> None:
         self.url = inner.url
         self.min_part_size = inner.min_part_size
         self.verifies_uploads = inner.verifies_uploads
         self.begun: set[str] = set()
+        self.late = 0
         self.inner = inner
         self.fate = fate
 
@@ -131,7 +135,7 @@ class FaultyStore:
         upload = self.inner.upload(key)
         self.begun.add(upload.id)
         self.fate.after("upload", key)
-        return FaultyUpload(self.fate, upload)
+        return FaultyUpload(self, upload)
 
     def read(self, key: str, start: int = 0, length: int | None = None) -> bytes:
         """As the port has it."""
@@ -176,13 +180,16 @@ class FaultyStore:
 class FaultyUpload:
     """An Upload."""
 
-    def __init__(self, fate: Fate, inner: MemoryUpload) -> None:
-        self._fate = fate
+    def __init__(self, store: FaultyStore, inner: MemoryUpload) -> None:
+        self._store = store
+        self._fate = store.fate
         self._inner = inner
+        self._aborted = False
 
     def part(self, number: int, offset: int, data: bytes) -> None:
         """As the port has it."""
         self._fate.before("part", self._inner.key, len(data))
+        self._store.late += self._aborted
         self._inner.part(number, offset, self._fate.kept("part", self._inner.key, data))
         self._fate.after("part", self._inner.key)
 
@@ -195,6 +202,7 @@ class FaultyUpload:
     def abort(self) -> None:
         """As the port has it."""
         self._fate.before("abort", self._inner.key, 0)
+        self._aborted = True
         self._inner.abort()
         self._fate.after("abort", self._inner.key)
 

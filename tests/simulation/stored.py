@@ -63,6 +63,9 @@ def stored_backup(objects: Mapping[str, bytes], prefix: str) -> Stored:
     listed = {(one["resource"], one["namespace"]): one["stored"] for one in manifest["lists"]}
     assert len(listed) == len(manifest["lists"]) == len(plan["steps"])
     assert +Counter(listed) == counted
+    steps = {(step["resource"], step["namespace"]): place for place, step in enumerate(plan["steps"])}
+    order = [(steps[key.resource, key.namespace], key.name) for key in found]
+    assert order == sorted(order), "the archive is not in the plan's order"
     log = gzip.decompress(keys["log.jsonl.gz"])
     assert json.loads(log.splitlines()[-1])["event"] == "finished"
     for name, data in {**keys, "index": json.dumps(lines).encode(), "log": log}.items():

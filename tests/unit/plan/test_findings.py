@@ -116,6 +116,7 @@ def test_a_glob_over_namespaces_that_may_not_be_listed_is_a_gap() -> None:
     inventory = seen(CLUSTER, unreadable=[Unreadable("namespaces", "", "no")])
     plan = planned(inventory, includedNamespaces=["shop", "team-*"])
     assert [gap.what for gap in plan.gaps] == ["namespaces"]
+    assert plan.empty_includes == ()
 
 
 def test_a_namespace_that_may_not_be_read_itself_is_a_gap() -> None:

@@ -50,6 +50,12 @@ def test_dates_are_told_apart(word: str) -> None:
     assert spoken(read_plain(word)) == "a date"
 
 
+@pytest.mark.parametrize(("digits", "kind"), [(20, "a number"), (299, "a number"), (310, "text"), (10_000, "text")])
+def test_no_number_is_too_long_to_read(digits: int, kind: str) -> None:
+    """Digits beyond what a double holds are text, as Go has it, and no crash of Python's own conversion."""
+    assert spoken(read_plain("9" * digits)) == kind
+
+
 @given(st.text())
 def test_any_text_can_be_read_and_shown(text: str) -> None:
     """No text is a crash, and what is shown of it is one short line that steers no terminal."""
