@@ -13,6 +13,13 @@ from tests.parts.controlplane import ControlPlane
 from tests.parts.seaweedfs import SeaweedFS
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Options must be known before any folder's own conftest is read."""
+    group = parser.getgroup("simulation")
+    group.addoption("--simulation-seeds", type=int, default=200, metavar="N", help="How many seeds are simulated.")
+    group.addoption("--simulation-first", type=int, default=0, metavar="K", help="The first of them.")
+
+
 @pytest.fixture(scope="session")
 def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """An API server with etcd and the controller manager."""

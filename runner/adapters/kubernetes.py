@@ -62,7 +62,7 @@ class KubernetesCluster:
             load_kube_config(source, context, configuration, persist_config=False)
         except (ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, ValueError) as error:
             raise ClusterError(
-                f"the kubeconfig cannot be used: {_first_line(error)}",
+                f"the kubeconfig cannot be used: {_kubeconfig_reason(error, context)}",
                 hint="check --kubeconfig, KUBECONFIG and --context with: kubectl config get-contexts",
                 kubeconfig=str(source),
                 context=context or "",
@@ -216,6 +216,14 @@ def _default_kubeconfig_exists() -> bool:
 def _current_context(source: str) -> str:
     _, active = list_kube_config_contexts(source)
     return str(active["name"])
+
+
+def _kubeconfig_reason(error: Exception, context: str | None) -> str:
+    """What is wrong with a kubeconfig; the client's own words but for the commonest mistake."""
+    reason = _first_line(error)
+    if context is not None and f"name {context} in " in reason and reason.endswith("/contexts list"):
+        return f'it has no context "{context}"'
+    return reason.removeprefix("Invalid kube-config file. ")
 
 
 def _first_line(error: Exception) -> str:

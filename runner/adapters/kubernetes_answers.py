@@ -53,12 +53,17 @@ def error_of_status(status: int, headers: Mapping[str, str], body: bytes, path: 
             return ClusterError(f"the API server answers {status}: {message}", path=path)
 
 
-def unreachable(server: str, reason: str) -> ClusterUnreachable:
-    """The error for no answer at all."""
-    hint = "is the API server running, and its address right? kubectl cluster-info"
+def unreachable(server: str, reason: str) -> ClusterError:
+    """The error for no answer at all. A certificate that is refused will be refused again: that is not retriable."""
     if "CERTIFICATE" in reason.upper():
-        hint = "the server's certificate is not signed by the certificate authority of this kubeconfig"
-    return ClusterUnreachable(f"the API server at {server} does not answer: {reason}", hint=hint)
+        return ClusterError(
+            f"the API server at {server} is not trusted: {reason}",
+            hint="its certificate must be for this name, and signed by the certificate authority of the kubeconfig",
+        )
+    return ClusterUnreachable(
+        f"the API server at {server} does not answer: {reason}",
+        hint="is the API server running, and its address right? kubectl cluster-info",
+    )
 
 
 def _status(body: bytes) -> dict[str, Any]:

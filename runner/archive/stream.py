@@ -10,12 +10,13 @@ import hashlib
 import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 from isal import isal_zlib
 
 from runner.archive.index import IndexLine, decode_line
 from runner.archive.tar import BLOCK, END
+from runner.archive.tar import header as own_header
 from runner.errors import BackupDamaged
 
 ITEM_BYTES = 64 << 20  # etcd takes objects of 1.5 MiB, and its YAML is a few times its JSON at most
@@ -139,10 +140,10 @@ def entries(unpacked: Unpacked, *, keep: bool = False) -> Iterator[TarEntry]:
         if block == END[:BLOCK]:
             break
         header = _header(block)
-        if header.type == tarfile.XHDTYPE and not path:
+        if header.kind == tarfile.XHDTYPE and not path:
             path = _pax_path(unpacked, header)
             continue
-        yield _entry(unpacked, header, path or header.name, keep=keep)
+        yield _entry(unpacked, header, path or header.path, keep=keep)
         path = ""
     if path or unpacked.read(BLOCK) != END[BLOCK:]:
         raise BackupDamaged("the tar has no proper end")
@@ -175,19 +176,38 @@ def _slices(pieces: Iterable[bytes]) -> Iterator[bytes]:
             yield piece[begin : begin + _FEED]
 
 
-def _header(block: bytes) -> tarfile.TarInfo:
+class _Header(NamedTuple):
+    path: str
+    size: int
+    kind: bytes  # tar's type of the entry
+
+
+def _header(block: bytes) -> _Header:
     if len(block) < BLOCK:
         raise BackupDamaged("the tar is cut off: it has no end")
+    return _own_header(block) or _any_header(block)
+
+
+def _own_header(block: bytes) -> _Header | None:
+    """A header that is ours to the byte, in a quarter of the time that reading any takes."""
+    name, digits = block[:100].rstrip(b"\0"), block[124:135]
+    if not name.isascii() or not digits.isdigit() or b"8" in digits or b"9" in digits:
+        return None
+    path, size = name.decode("ascii"), int(digits, 8)
+    return _Header(path, size, tarfile.REGTYPE) if block == own_header(path, size) else None
+
+
+def _any_header(block: bytes) -> _Header:
     try:
         header = tarfile.TarInfo.frombuf(block, "utf-8", "surrogateescape")
     except tarfile.HeaderError as error:
         raise BackupDamaged(f"the tar has a header that is not understood: {error}") from error
     if header.size < 0:
         raise BackupDamaged("the tar has an entry of a negative size")
-    return header
+    return _Header(header.name, header.size, header.type)
 
 
-def _pax_path(unpacked: Unpacked, header: tarfile.TarInfo) -> str:
+def _pax_path(unpacked: Unpacked, header: _Header) -> str:
     """The path that a PAX header gives to the next entry: one record, `<length> path=<path>` and a newline."""
     if header.size > _PAX_BYTES:
         raise BackupDamaged("the tar has a PAX header that is too long to be one of ours")
@@ -199,12 +219,12 @@ def _pax_path(unpacked: Unpacked, header: tarfile.TarInfo) -> str:
     return rest[len(b"path=") : -1].decode("utf-8", "surrogateescape")
 
 
-def _entry(unpacked: Unpacked, header: tarfile.TarInfo, path: str, *, keep: bool) -> TarEntry:
+def _entry(unpacked: Unpacked, header: _Header, path: str, *, keep: bool) -> TarEntry:
     fault = _path_fault(path)
-    if header.type in _NO_CONTENT:
-        return TarEntry(path, 0, "", unpacked.member, unpacked.offset, fault=f"it is {_NO_CONTENT[header.type]}")
-    if header.type not in {tarfile.REGTYPE, tarfile.AREGTYPE}:
-        fault = f"it is of tar's type {header.type!r}"
+    if header.kind in _NO_CONTENT:
+        return TarEntry(path, 0, "", unpacked.member, unpacked.offset, fault=f"it is {_NO_CONTENT[header.kind]}")
+    if header.kind not in {tarfile.REGTYPE, tarfile.AREGTYPE}:
+        fault = f"it is of tar's type {header.kind!r}"
     elif keep and header.size > ITEM_BYTES:
         fault = f"it is larger than {ITEM_BYTES >> 20} MiB, which no object is"
     if header.size and unpacked.at_end():

@@ -12,6 +12,7 @@ from runner.model.cluster import ListRequest, Page
 from runner.ports import ClusterReader
 
 FIRST_LIMIT = 500  # items a page, where nothing is known of their size
+MOST_EXPIRIES = 5  # of one page's token: a server that refuses even the newest one would be asked for ever
 
 
 @dataclass
@@ -45,11 +46,14 @@ class Listing:
         return page
 
     def _fetch(self) -> Page:
+        max_bytes, expired = self.request.max_bytes, 0
         while True:
+            request = msgspec.structs.replace(self.request, continue_token=self._token, max_bytes=max_bytes)
             try:
-                return self.cluster.page(msgspec.structs.replace(self.request, continue_token=self._token))
+                return self.cluster.page(request)
             except ContinueExpired as error:
-                if not error.token:
+                expired += 1
+                if not error.token or expired == MOST_EXPIRIES:
                     raise
                 # The token that the error carries goes on after the last item, at the present state. Starting over
                 # would list again what is already written.
@@ -58,7 +62,7 @@ class Listing:
             except PageTooLarge:
                 if self.request.limit == 1:
                     # One object is as large as it is; the API server itself takes none beyond a few MB.
-                    self.request = msgspec.structs.replace(self.request, max_bytes=0)
+                    max_bytes = 0
                 else:
                     self.request = msgspec.structs.replace(self.request, limit=max(1, self.request.limit // 8))
 

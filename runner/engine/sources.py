@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 
+import msgspec
+
 from runner.engine.listing import FIRST_LIMIT, Listing
 from runner.engine.retry import Retrier
-from runner.errors import ClusterError, Unauthorized
+from runner.errors import ClusterError, Forbidden, ItemNotFound, Unauthorized
 from runner.model.cluster import ListRequest, Page, Resource
 from runner.model.plan import Step
 from runner.ports import ClusterReader, Executor, Pending
@@ -131,12 +133,22 @@ class Sources:
             return
         (step,) = source.steps
         for name in step.names or ():
-            request = ListRequest(
-                source.resource, namespace=step.namespace, limit=1, field_selector=f"metadata.name={name}"
-            )
+            fetch = partial(self._one, source.resource, step.namespace, name)
             what = f"{source.resource.name} {name}"
-            fetch = partial(self.retrier.call, what, partial(self.cluster.page, request))
-            source.pending.append(self.executor.submit(fetch))
+            source.pending.append(self.executor.submit(partial(self.retrier.call, what, fetch)))
+
+    def _one(self, resource: Resource, namespace: str, name: str) -> Page:
+        """One item by its name, as a page: an empty one where it is gone."""
+        request = ListRequest(resource, namespace=namespace, limit=1, field_selector=f"metadata.name={name}")
+        try:
+            return self.cluster.page(request)
+        except Forbidden:
+            # Who has rights in a namespace alone may get its Namespace, and not list it.
+            try:
+                raw = self.cluster.get(resource, namespace, name)
+            except ItemNotFound:
+                return Page(items=(), resource_version="")
+            return Page(items=(msgspec.Raw(raw),), resource_version="", size=len(raw))
 
     def _drain(self, source: Source) -> Iterator[Fetched]:
         listing = source.listing

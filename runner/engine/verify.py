@@ -26,7 +26,7 @@ def verify(reading: Reading, backup: Committed, *, deep: bool = False) -> Verifi
     """What was checked, where all of it holds; BackupDamaged names each thing that does not.
 
     The manifest itself was checked when it was read. `deep` also reads each item's YAML and holds it against the
-    index; that takes a few milliseconds an item.
+    index; that takes a few times as long as all the rest.
     """
     return _Verification(reading, backup, deep=deep).run()
 

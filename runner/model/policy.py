@@ -29,18 +29,21 @@ def _word_or_list(value: object) -> str:
     return "list" if isinstance(value, (list, tuple)) else "word"
 
 
-_GLOB_PATTERN = r"^[^\s,{}]+$"
+_TYPE_GLOB_PATTERN = r"^[-a-zA-Z0-9.*?\[\]!]+$"
 _NAMESPACE_GLOB_PATTERN = r"^[-a-z0-9*?\[\]!]+$"
+# Names of RBAC objects may hold everything that a part of a path may.
+_NAME_GLOB_PATTERN = r"^[^/%]+$"
 
 # What a pattern wants, for the message where it is not met.
 POLICY_PATTERNS = {
-    _GLOB_PATTERN: "must be one name or glob (* ? [ ]), without spaces, commas and braces",
+    _TYPE_GLOB_PATTERN: "must be one type or glob, as deployments.apps: letters, digits, '-', '.', and * ? [ ]",
     _NAMESPACE_GLOB_PATTERN: "must be one name or glob: lower case letters, digits, '-', and * ? [ ]",
+    _NAME_GLOB_PATTERN: "must be one name or glob, without '/' and '%'",
 }
 
-Glob = Annotated[str, StringConstraints(pattern=_GLOB_PATTERN)]
-Globs = Annotated[tuple[Glob, ...], BeforeValidator(tuple_from_list)]
-SomeGlobs = Annotated[tuple[Glob, ...], Field(min_length=1), BeforeValidator(tuple_from_list)]
+TypeGlob = Annotated[str, StringConstraints(pattern=_TYPE_GLOB_PATTERN)]
+TypeGlobs = Annotated[tuple[TypeGlob, ...], BeforeValidator(tuple_from_list)]
+SomeTypeGlobs = Annotated[tuple[TypeGlob, ...], Field(min_length=1), BeforeValidator(tuple_from_list)]
 NamespaceGlob = Annotated[str, StringConstraints(pattern=_NAMESPACE_GLOB_PATTERN)]
 NamespaceGlobs = Annotated[tuple[NamespaceGlob, ...], BeforeValidator(tuple_from_list)]
 SomeNamespaceGlobs = Annotated[tuple[NamespaceGlob, ...], Field(min_length=1), BeforeValidator(tuple_from_list)]
@@ -51,7 +54,7 @@ StorageLocation = Annotated[
     Annotated[DocumentName, Tag("name")] | Annotated[LocationSpec, Tag("inline")], Discriminator(_name_or_inline)
 ]
 ClusterScoped = Annotated[
-    Annotated[Literal["related", "all"], Tag("word")] | Annotated[Globs, Tag("list")], Discriminator(_word_or_list)
+    Annotated[Literal["related", "all"], Tag("word")] | Annotated[TypeGlobs, Tag("list")], Discriminator(_word_or_list)
 ]
 
 # What the fields of either family are called; mixing them is an error, as in Velero.
@@ -104,9 +107,9 @@ class LabelSelector(Strict):
 class ItemSelector(Strict):
     """Items by name; globs in each part."""
 
-    resource: Glob = Field(default="*", description="Type, as `configmaps` or `deployments.apps`.")
+    resource: TypeGlob = Field(default="*", description="Type, as `configmaps` or `deployments.apps`.")
     namespace: NamespaceGlob = Field(default="*", description="Namespace; cluster-scoped items match `*` alone.")
-    name: Glob = Field(description="Name of the items.")
+    name: Annotated[str, StringConstraints(pattern=_NAME_GLOB_PATTERN)] = Field(description="Name of the items.")
 
 
 SomeSelectors = Annotated[tuple[LabelSelector, ...], Field(min_length=1), BeforeValidator(tuple_from_list)]
@@ -130,10 +133,10 @@ class BackupPolicySpec(Strict):
     namespace_selector: LabelSelector | None = Field(
         default=None, alias="namespaceSelector", description="Take only namespaces whose labels match."
     )
-    included_resources: SomeGlobs | None = Field(
+    included_resources: SomeTypeGlobs | None = Field(
         default=None, alias="includedResources", description="Types to take (older family)."
     )
-    excluded_resources: Globs | None = Field(
+    excluded_resources: TypeGlobs | None = Field(
         default=None, alias="excludedResources", description="Types to leave out (older family)."
     )
     include_cluster_resources: bool | None = Field(
@@ -146,15 +149,15 @@ class BackupPolicySpec(Strict):
         alias="includedClusterScopedResources",
         description="`related` to what is selected, `all`, or a list of types.",
     )
-    excluded_cluster_scoped_resources: Globs | None = Field(
+    excluded_cluster_scoped_resources: TypeGlobs | None = Field(
         default=None, alias="excludedClusterScopedResources", description="Cluster-scoped types to leave out."
     )
-    included_namespace_scoped_resources: SomeGlobs | None = Field(
+    included_namespace_scoped_resources: SomeTypeGlobs | None = Field(
         default=None,
         alias="includedNamespaceScopedResources",
         description="Types in namespaces to take.",
     )
-    excluded_namespace_scoped_resources: Globs | None = Field(
+    excluded_namespace_scoped_resources: TypeGlobs | None = Field(
         default=None,
         alias="excludedNamespaceScopedResources",
         description="Types in namespaces to leave out.",

@@ -75,7 +75,7 @@ def _field(field: FieldChange, paint: Paint) -> Iterator[str]:
 
 def _dropped(changes: Changes, paint: Paint) -> Iterator[str]:
     if changes.shrinks:
-        yield paint.warning(f"Less is covered than in {harmless(changes.backup)}. Stored then, and not planned now:")
+        yield paint.warning(f"Less is covered than in {harmless(changes.backup)}. Stored then, not planned now:")
     else:
         yield f"Stored in {harmless(changes.backup)}, and not planned now:"
     yield ""

@@ -29,6 +29,7 @@ COMMENT_LIMIT = 60_000
 _LONGEST_NAME = 300  # Kubernetes' longest names have 253
 _LONGEST_PROSE = 600
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
+_LIST_MARK = re.compile(r"^(\d*)([-+=.)])")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 _APART = "\u200b"  # a space of no width
 
@@ -95,7 +96,7 @@ def _largest(highest: int, fits: Callable[[int], bool]) -> int | None:
 def _prose(text: str) -> Markup:
     """Text in which nothing is markup, a link or a mention, whatever it holds."""
     text = _clipped(harmless(text), _LONGEST_PROSE)
-    text = _PUNCTUATION.sub(r"\\\1", text)
+    text = _LIST_MARK.sub(r"\1\\\2", _PUNCTUATION.sub(r"\\\1", text.strip()))
     # Forges make links of these after Markdown is done, when a backslash is gone.
     text = text.replace("@", f"@{_APART}").replace("://", f":{_APART}//")
     return Markup(re.sub(r"(?i)(www)(?=\.)|(#)(?=\d)", rf"\g<0>{_APART}", text))  # noqa: S704 -- escaped just now

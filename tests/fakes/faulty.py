@@ -43,6 +43,7 @@ class FaultyCluster:
         self._alter = alter
         self._down = down
         self.refusals: list[type[ClusterError]] = []  # what the cluster itself has refused
+        self.pages: list[tuple[int, int]] = []  # items and bytes of each page that it gave
         self._numbers = count(1)
 
     def identity(self) -> ClusterIdentity:
@@ -70,6 +71,7 @@ class FaultyCluster:
         except ClusterError as error:
             self.refusals.append(type(error))
             raise
+        self.pages.append((len(page.items), page.size))
         return self._alter(page)
 
     def get(self, resource: Resource, namespace: str, name: str) -> bytes:

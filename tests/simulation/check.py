@@ -36,6 +36,7 @@ def check(story: Story) -> None:
         _took_back_its_uploads(story, attempt)
         _kept_secrets(attempt)
         assert max(attempt.clock.slept, default=0.0) <= LONGEST_WAIT
+        _read_no_more_than_it_may(attempt)
     _nothing_in_the_way(story)
 
 
@@ -135,6 +136,13 @@ def _took_back_its_uploads(story: Story, attempt: Attempt) -> None:
     warned = any("unfinished upload" in event.message for event in attempt.observer.of(Warned))
     assert attempt.faults.dead or warned or not left, f"{attempt.name} left {left}"
     assert not attempt.store.late, f"{attempt.name} sent parts of an upload that it had aborted"
+
+
+def _read_no_more_than_it_may(attempt: Attempt) -> None:
+    """No page of several objects is larger than the limit, so that memory is bounded."""
+    most = attempt.limits.lists.largest_page
+    if attempt.plan is not None:
+        assert not [size for items, size in attempt.cluster.pages if items > 1 and size > most]
 
 
 def _kept_secrets(attempt: Attempt) -> None:

@@ -60,6 +60,7 @@ def any_doom(random: Random, world: World) -> Doom:
     return replace(
         _one(random),
         forbidden=rights,
+        expiring=random.random() < 0.03,
         garbled=frozenset({odd}) if random.random() < 0.06 else frozenset(),
         down=frozenset({random.choice(_DOWN)}) if random.random() < 0.08 else frozenset(),
         gone=(odd, random.randint(1, 60)) if random.random() < 0.06 else ("", 0),

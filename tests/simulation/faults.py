@@ -69,7 +69,8 @@ class Doom:
     store_bytes: int | None = None  # it holds no more
     cluster_down: int | None = None
     credentials: int | None = None  # they expire at this call
-    forbidden: frozenset[tuple[str, str]] = frozenset()  # (type, "" for the whole cluster, a namespace or "*")
+    forbidden: frozenset[tuple[str, str]] = frozenset()  # (type, a namespace, "" for cluster-wide lists, "*" for all)
+    expiring: bool = False  # no continue token is ever accepted
     garbled: frozenset[str] = frozenset()  # types whose lists are never understood
     gone: tuple[str, int] = ("", 0)  # a type that is not served any more, from this call on
     down: frozenset[str] = frozenset()  # groups that cannot be discovered
@@ -131,9 +132,10 @@ class Faults:
         self.clock.advance(self._random.expovariate(20))
         self._last_of_cluster(call, name)
         weather = self._weather
+        expiry = 1.0 if self._doom.expiring else weather.expiry
         if self._random.random() < weather.change:
             self._meet(f"change: {self._world.change(self._random)}", "change")
-        if call.request is not None and call.request.continue_token and self._random.random() < weather.expiry:
+        if call.request is not None and call.request.continue_token and self._random.random() < expiry:
             resumable = self._random.random() < 0.9
             self._world.cluster.expire_tokens(resumable=resumable)
             self._meet("token expired" if resumable else "token expired for good")
@@ -150,7 +152,8 @@ class Faults:
             self._fail(Unauthorized("the API server answers 401"))
         if doom.cluster_down is not None and count >= doom.cluster_down:
             self._fail(ClusterUnreachable("connection refused"))
-        if {(name, "*"), (name, call.namespace)} & doom.forbidden:
+        where = {"*", call.namespace} if call.verb == "page" or call.namespace else {"*"}
+        if any((name, one) in doom.forbidden for one in where):
             self._fail(Forbidden(f"{name} may not be read in {call.namespace or 'the cluster'}"))
         if name in doom.garbled:
             self._fail(BadResponse(f"the list of {name} is no list"))

@@ -57,6 +57,7 @@ class Attempt:
         try:
             planned = self._planned(saved)
             self.plan = planned.plan
+            self.cluster.pages.clear()
             if blocked_by_volumes(planned.plan):
                 raise PlanRefused("selected volumes are protected by nothing")
             ports = Ports(self.cluster, self.store, self.executor, self.clock, self.observer)

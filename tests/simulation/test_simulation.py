@@ -1,0 +1,68 @@
+"""The whole engine under every fault at once, by seeds. A failing seed replays: `python -m tests.simulation SEED`."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from tests.simulation.check import check
+from tests.simulation.run import simulate
+from tests.simulation.ways import WAYS, ways
+
+_BLOCK = 20  # seeds a test
+_EVERYDAY = 200
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """A test for each block of the seeds that the options ask for."""
+    if "block" in metafunc.fixturenames:
+        first: int = metafunc.config.getoption("--simulation-first")
+        end: int = first + metafunc.config.getoption("--simulation-seeds")
+        blocks = [range(at, min(at + _BLOCK, end)) for at in range(first, end, _BLOCK)]
+        metafunc.parametrize("block", blocks, ids=lambda block: f"{block[0]}-{block[-1]}")
+
+
+def test_every_seed_keeps_the_rules(block: range) -> None:
+    """Whatever fails, delays, lies or dies: a backup is whole or not there, and the next run goes well."""
+    broken = [wrong for seed in block if (wrong := _judged(seed)[0])]
+    assert not broken, "\n".join([*broken, "replay with: python -m tests.simulation SEED"])
+
+
+def test_the_seeds_reach_everything() -> None:
+    """Among the seeds of every day, each way that a run can go and each fault is met."""
+    met = frozenset[str]().union(*(_judged(seed)[1] for seed in range(_EVERYDAY)))
+    assert not WAYS - met
+
+
+def test_a_seed_replays() -> None:
+    """The same seed has the same story, call by call."""
+    for seed in range(0, _EVERYDAY, 10):
+        assert simulate(seed).log == simulate(seed).log
+
+
+def test_a_seed_replays_elsewhere() -> None:
+    """Nothing hangs on the order of hashes, which differs from process to process."""
+
+    def told(hashes: str) -> bytes:
+        command = [sys.executable, "-m", "tests.simulation", "11", "12", "13"]
+        environment = {**os.environ, "PYTHONHASHSEED": hashes}
+        root = Path(__file__).parents[2]
+        return subprocess.run(command, capture_output=True, check=True, cwd=root, env=environment).stdout
+
+    assert told("1") == told("2")
+
+
+@cache
+def _judged(seed: int) -> tuple[str, frozenset[str]]:
+    """What is wrong with a seed, if anything; and the ways it went."""
+    story = simulate(seed)
+    try:
+        check(story)
+    except AssertionError as error:
+        return f"seed {seed}: {error}\n  {story.first.ending}", ways(story)
+    return "", ways(story)
