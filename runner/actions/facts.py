@@ -189,12 +189,12 @@ def _volume(raw: bytes | msgspec.Raw) -> Row:
     spec = volume.spec
     source, handle = next((field for field in spec if field not in _NOT_A_SOURCE), ""), ""
     if source == "csi":
-        csi = msgspec.json.decode(spec["csi"], type=_CsiSource)
+        csi = _CSI.decode(spec["csi"])
         source, handle = csi.driver, csi.volume_handle
     elif source == "awsElasticBlockStore":
-        handle = msgspec.json.decode(spec[source], type=_EbsSource).volume_id
-    claim = msgspec.json.decode(spec["claimRef"], type=_Name) if "claimRef" in spec else _Name()
-    capacity = msgspec.json.decode(spec["capacity"], type=dict[str, str]) if "capacity" in spec else {}
+        handle = _EBS.decode(spec[source]).volume_id
+    claim = _NAME.decode(spec["claimRef"]) if "claimRef" in spec else _Name()
+    capacity = _TEXTS.decode(spec["capacity"]) if "capacity" in spec else {}
     facts = VolumeFacts(
         claim=f"{claim.namespace}/{claim.name}" if claim.name else "",
         storage_class=_text(spec.get("storageClassName")),
@@ -223,10 +223,16 @@ def _namespace(raw: bytes | msgspec.Raw) -> Row:
 
 
 def _text(raw: msgspec.Raw | None) -> str:
-    return "" if raw is None else msgspec.json.decode(raw, type=str)
+    return "" if raw is None else _TEXT.decode(raw)
 
 
+# Made once, before there are threads: msgspec 0.22 crashes where several of them are the first to decode a type.
 _ANY = msgspec.json.Decoder(_Any)
+_CSI = msgspec.json.Decoder(_CsiSource)
+_EBS = msgspec.json.Decoder(_EbsSource)
+_NAME = msgspec.json.Decoder(_Name)
+_TEXTS = msgspec.json.Decoder(dict[str, str])
+_TEXT = msgspec.json.Decoder(str)
 _POD = msgspec.json.Decoder(_Pod)
 _CLAIM = msgspec.json.Decoder(_Claim)
 _VOLUME = msgspec.json.Decoder(_Volume)

@@ -6,7 +6,9 @@ as much. Never retries; every failure leaves as one of `runner.errors`.
 
 from __future__ import annotations
 
+import logging
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -52,6 +54,7 @@ class KubernetesCluster:
     @classmethod
     def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> Self:
         """As kubectl does: the kubeconfig where there is one, else the service account of the pod we run in."""
+        logging.getLogger().addFilter(_PLUGIN_FAILURES)
         configuration = Configuration()
         in_pod = "KUBERNETES_SERVICE_HOST" in os.environ
         if kubeconfig is None and context is None and in_pod and not _default_kubeconfig_exists():
@@ -87,8 +90,8 @@ class KubernetesCluster:
         except Forbidden:
             uid = ""
         else:
-            uid = _decode(body, _Object, "namespace kube-system").metadata.uid
-        version = _decode(self._get("/version"), _Version, "/version").git_version
+            uid = _decode(body, _OBJECT, "namespace kube-system").metadata.uid
+        version = _decode(self._get("/version"), _VERSION, "/version").git_version
         return ClusterIdentity(uid=uid, context=self._context, server=self._server, version=version)
 
     def discover(self) -> Discovery:
@@ -107,7 +110,7 @@ class KubernetesCluster:
         accept = METADATA_LIST if request.metadata_only else "application/json"
         path = resource_path(request.resource, request.namespace)
         body = self._get(path, query, accept, request.max_bytes)
-        page = _decode(body, _List, f"the list of {request.resource.name}")
+        page = _decode(body, _LIST, f"the list of {request.resource.name}")
         if not page.kind.endswith("List"):
             raise BadResponse(f"the list of {request.resource.name} is of kind {page.kind or 'none'}")
         return Page(
@@ -185,9 +188,15 @@ class _List(msgspec.Struct):
     items: list[msgspec.Raw] | None = None
 
 
-def _decode(body: bytes, kind: type[T], what: str) -> T:
+# Made once, before there are threads: msgspec 0.22 crashes where several of them are the first to decode a type.
+_OBJECT = msgspec.json.Decoder(_Object)
+_VERSION = msgspec.json.Decoder(_Version)
+_LIST = msgspec.json.Decoder(_List)
+
+
+def _decode(body: bytes, decoder: msgspec.json.Decoder[T], what: str) -> T:
     try:
-        return msgspec.json.decode(body, type=kind)
+        return decoder.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BadResponse(
             f"{what} is not what Kubernetes' API promises: {error}",
@@ -224,6 +233,24 @@ def _kubeconfig_reason(error: Exception, context: str | None) -> str:
     if context is not None and f"name {context} in " in reason and reason.endswith("/contexts list"):
         return f'it has no context "{context}"'
     return reason.removeprefix("Invalid kube-config file. ")
+
+
+class _PluginFailures(logging.Filter):
+    """Where a credential plugin fails, the client tells the log and goes on as nobody: here that is an error."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Raises out of the client's own function; every other record passes."""
+        if record.funcName != "_load_from_exec_plugin":
+            return True
+        reason = record.getMessage().removeprefix("exec: ")
+        # What a plugin prints when it fails may well hold a secret: it is left out.
+        if exited := re.match(r"process returned (-?\d+)", reason):
+            reason = f"it ended with exit code {exited[1]}"
+        # Some of the client's complaints are raised through the client once more.
+        raise ConfigException(f"the credential plugin failed: {reason.removeprefix('the credential plugin failed: ')}")
+
+
+_PLUGIN_FAILURES = _PluginFailures()
 
 
 def _first_line(error: Exception) -> str:

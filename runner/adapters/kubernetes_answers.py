@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -17,6 +18,10 @@ from runner.errors import (
     ItemNotFound,
     Unauthorized,
 )
+
+# What urllib3 and OpenSSL put around their reasons: an address that we have named, classes and lines of their sources.
+_CONNECTION = re.compile(r"^(HTTPS?Connection(Pool)?\(.*?\): )+")
+_TLS = re.compile(r"^(?:SSLError\s+)?\[.*?\] (.*?)(?: \(_ssl\.c:\d+\))?$", re.DOTALL)
 
 _LONGEST_TEXT = 300  # of a body that is no Status: enough to recognise it, too little to flood a log
 
@@ -55,7 +60,9 @@ def error_of_status(status: int, headers: Mapping[str, str], body: bytes, path: 
 
 def unreachable(server: str, reason: str) -> ClusterError:
     """The error for no answer at all. A certificate that is refused will be refused again: that is not retriable."""
+    reason = _CONNECTION.sub("", reason)
     if "CERTIFICATE" in reason.upper():
+        reason = _TLS.sub(r"\1", reason)
         return ClusterError(
             f"the API server at {server} is not trusted: {reason}",
             hint="its certificate must be for this name, and signed by the certificate authority of the kubeconfig",

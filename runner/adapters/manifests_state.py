@@ -77,12 +77,16 @@ class ContinueToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return base64.urlsafe_b64encode(msgspec.json.encode(self)).decode()
 
     @classmethod
-    def read(cls, text: str) -> Self:
+    def read(cls, text: str) -> ContinueToken:
         """ClusterError for what no page has given, as the API server answers 400."""
         try:
-            return msgspec.json.decode(base64.b64decode(text, altchars=b"-_", validate=True), type=cls)
+            return _TOKEN.decode(base64.b64decode(text, altchars=b"-_", validate=True))
         except (binascii.Error, ValueError, msgspec.MsgspecError) as error:
             raise ClusterError("the continue token is none that this cluster has given") from error
+
+
+# Made once, before there are threads: msgspec 0.22 crashes where several of them are the first to decode a type.
+_TOKEN = msgspec.json.Decoder(ContinueToken)
 
 
 class ClusterState:

@@ -21,6 +21,10 @@ from runner.adapters.renderer_process import read_frame, write_frame
 from runner.errors import TrysailError
 from runner.model.entry import Batch, Entry
 
+# Made once, before there are threads: msgspec 0.22 crashes where several of them are the first to decode a type.
+_DECODER = msgspec.msgpack.Decoder(tuple[Entry, ...])
+_ENCODER = msgspec.msgpack.Encoder()
+
 Waiting = tuple[Batch, "Future[tuple[Entry, ...]]"]
 
 
@@ -76,20 +80,18 @@ class _Child:
             pipe.close()
 
     def _feed(self) -> None:
-        encode = msgspec.msgpack.Encoder().encode
         assert self._process.stdin is not None
         while (waiting := self._queue.get()) is not None:
             batch, future = waiting
             self._sent.put(future)
             try:
-                write_frame(self._process.stdin, encode(batch))
+                write_frame(self._process.stdin, _ENCODER.encode(batch))
             except OSError:
                 break  # it died: whoever reads finds out, and says so
         self._sent.put(None)
         _ignoring(OSError, self._process.stdin.close)
 
     def _read(self) -> None:
-        decode = msgspec.msgpack.Decoder(tuple[Entry, ...]).decode
         pipe = self._process.stdout
         assert pipe is not None
         while (future := self._sent.get()) is not None:
@@ -102,7 +104,7 @@ class _Child:
                     )
                 )
             else:
-                future.set_result(decode(frame))
+                future.set_result(_DECODER.decode(frame))
 
 
 def _ignoring(kind: type[Exception], work: Callable[[], object]) -> None:

@@ -40,7 +40,7 @@ def decode_line(raw: bytes) -> IndexLine:
     """The line again; BackupDamaged where it is none."""
     try:
         return _DECODER.decode(raw)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BackupDamaged(f"the index has a line that is not understood: {error}", hint=_HINT) from error
 
 

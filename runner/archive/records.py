@@ -41,7 +41,7 @@ def check_format(raw: bytes, source: str, kind: str, newest: str) -> None:
     """FormatError where `raw` is no `kind` document of a major format that this version knows."""
     try:
         envelope = msgspec.json.decode(raw, type=_Envelope)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(
             f"this is no {_WORDS[kind]} of Trysail: {error}",
             hint="was another file meant, or this one cut off?",
@@ -64,7 +64,7 @@ def _read(raw: bytes, source: str, model: type[T], kind: str, newest: str) -> T:
     check_format(raw, source, kind, newest)
     try:
         return msgspec.json.decode(raw, type=model)
-    except msgspec.DecodeError as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise FormatError(f"the {_WORDS[kind]} is damaged: {error}", hint="make it anew", file=source) from error
 
 

@@ -15,6 +15,7 @@ from runner.cli.files import read_file
 from runner.cli.options import cluster_options, policy_name_option, policy_option
 from runner.cli.progress import lines, observer
 from runner.cli.signals import cancel_on_signals
+from runner.engine.catalog import LATEST
 from runner.engine.execute import Ports, execute
 from runner.engine.planning import Planned, make_plan, recheck, resolved_of
 from runner.engine.retry import Retrier
@@ -179,7 +180,8 @@ def _load(filenames: tuple[str, ...]) -> PolicySet | None:
 
 
 def _check_name(name: str | None) -> None:
-    if name is not None and not BACKUP_NAME.fullmatch(name):
+    if name is not None and (name == LATEST or not BACKUP_NAME.fullmatch(name)):
         raise UsageError(
-            f'"{name}" cannot be the name of a backup', hint="lower case letters, digits, - and ., at most 253 long"
+            f'"{name}" cannot be the name of a backup',
+            hint="lower case letters, digits, - and ., at most 253 long; `latest` means the newest",
         )

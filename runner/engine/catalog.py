@@ -83,10 +83,10 @@ def resolve(reading: Reading, word: str, scope: Scope) -> Resolved:
         )
     if not committed:
         raise _not_found(reading, word, found, begun=bool(named))
-    backup = _read(reading, committed[0])
-    if backup is None:
+    raw = _fetch(reading, committed[0])
+    if raw is None:
         raise _not_found(reading, word, found, begun=False)
-    return Resolved(backup)
+    return Resolved(_understood(committed[0], raw))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,13 +152,38 @@ def _uploads(reading: Reading, prefixes: Iterable[str], committed: set[Address])
 # manifests
 
 
-def _read(reading: Reading, found: _Found) -> Committed | None:
-    """The backup with its manifest; None where it went away since it was listed."""
-    key = backup_prefix(*found.address) + MANIFEST
+def _read_all(reading: Reading, found: Iterable[_Found]) -> tuple[list[Committed], list[Unreadable]]:
+    """Those with a manifest that holds, newest first; and the others, by name."""
+    committed: list[Committed] = []
+    unreadable: list[Unreadable] = []
+    pending = [(one, reading.executor.submit(partial(_fetch, reading, one))) for one in found]
     try:
-        manifest = read_manifest(reading.document(key), key)
+        for one, fetched in pending:
+            try:
+                raw = fetched.result()
+                # Not in the executor: msgspec 0.22 crashes where several threads are the first to read one type.
+                committed += [] if raw is None else [_understood(one, raw)]
+            except (BackupDamaged, FormatError) as error:
+                newer = isinstance(error, FormatError)
+                unreadable.append(Unreadable(one.address, one.stored, error.message, newer=newer))
+    finally:
+        for _, fetched in pending:
+            fetched.cancel()
+    committed.sort(key=lambda backup: backup.age_key, reverse=True)
+    return committed, unreadable
+
+
+def _fetch(reading: Reading, found: _Found) -> bytes | None:
+    """The manifest's bytes; None where it went away since it was listed."""
+    try:
+        return reading.document(backup_prefix(*found.address) + MANIFEST)
     except KeyNotFound:
         return None
+
+
+def _understood(found: _Found, raw: bytes) -> Committed:
+    key = backup_prefix(*found.address) + MANIFEST
+    manifest = read_manifest(raw, key)
     if (manifest.cluster.name, manifest.policy_name, manifest.name) != found.address:
         raise BackupDamaged(
             f"the manifest is that of {manifest.cluster.name}/{manifest.policy_name}/{manifest.name}",
@@ -166,27 +191,6 @@ def _read(reading: Reading, found: _Found) -> Committed | None:
             key=key,
         )
     return Committed(address=found.address, manifest=manifest, stored=found.stored)
-
-
-def _read_all(reading: Reading, found: Iterable[_Found]) -> tuple[list[Committed], list[Unreadable]]:
-    """Those with a manifest that holds, newest first; and the others, by name."""
-    committed: list[Committed] = []
-    unreadable: list[Unreadable] = []
-    pending = [(one, reading.executor.submit(partial(_read, reading, one))) for one in found]
-    try:
-        for one, backup in pending:
-            try:
-                read = backup.result()
-            except (BackupDamaged, FormatError) as error:
-                newer = isinstance(error, FormatError)
-                unreadable.append(Unreadable(one.address, one.stored, error.message, newer=newer))
-            else:
-                committed += [] if read is None else [read]
-    finally:
-        for _, backup in pending:
-            backup.cancel()
-    committed.sort(key=lambda backup: backup.age_key, reverse=True)
-    return committed, unreadable
 
 
 # the one that is meant

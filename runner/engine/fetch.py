@@ -16,7 +16,7 @@ from runner.ports import Executor, ObjectStore, Pending, StoredObject
 
 PIECE_BYTES = 4 << 20  # one request each: a broken connection costs no more than this
 PIECES_AHEAD = 2
-DOCUMENT_BYTES = 256 << 20  # no manifest and no plan is larger; what is, is not read into memory
+DOCUMENT_BYTES = 64 << 20  # no manifest and no plan is larger; what is, is not read into memory
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ class Changes:
     changed: tuple[ItemId, ...]  # the same object in another version
     replaced: tuple[ItemId, ...]  # another object under the same name
     being_deleted: tuple[ItemId, ...]  # still there, and left out by a run
+    departing: int  # how many of these the last backup holds
     unchanged: int
     unknown: int  # stored last time, and in what cannot be read now
     policy: tuple[FieldChange, ...]
@@ -71,7 +72,7 @@ class Changes:
     @property
     def nothing(self) -> bool:
         """Whether a run would store the very objects, in the very versions, that the last backup holds."""
-        return not (self.added or self.removed or self.changed or self.replaced or self.being_deleted or self.unknown)
+        return not (self.added or self.removed or self.changed or self.replaced or self.departing or self.unknown)
 
     @property
     def shrinks(self) -> bool:
@@ -104,7 +105,7 @@ def compare(plan: Plan, rows: Iterable[SelectedRow], last: LastBackup) -> Change
     unreadable = _unreadable(plan)
     removed, changed, replaced = [], [], []
     stored: Counter[_Coverage] = Counter()
-    unchanged = unknown = 0
+    unchanged = unknown = departing = 0
     for item, uid, version in last.items:
         if unreadable(item):
             unknown += 1
@@ -117,6 +118,7 @@ def compare(plan: Plan, rows: Iterable[SelectedRow], last: LastBackup) -> Change
         if row is None:
             removed.append(item)
         elif row.terminating:
+            departing += 1
             continue
         elif uid and row.uid and uid != row.uid:
             replaced.append(item)
@@ -135,6 +137,7 @@ def compare(plan: Plan, rows: Iterable[SelectedRow], last: LastBackup) -> Change
         changed=tuple(sorted(changed)),
         replaced=tuple(sorted(replaced)),
         being_deleted=tuple(sorted(being_deleted)),
+        departing=departing,
         unchanged=unchanged,
         unknown=unknown,
         policy=fields,

@@ -240,7 +240,12 @@ def _differences(manifest: Manifest) -> Iterator[str]:
         for what, listed in rows
         if listed.planned != listed.stored
     ]
-    lines += [f"{harmless(what)}: the list is not of one moment" for what, listed in rows if not listed.consistent]
+    # Without a resourceVersion nothing was listed: the items were read one by one, or could not be.
+    lines += [
+        f"{harmless(what)}: the list is not of one moment"
+        for what, listed in rows
+        if listed.resource_version and not listed.consistent
+    ]
     if lines:
         yield "Changed between plan and run:"
         yield from _indented(lines)

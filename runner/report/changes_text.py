@@ -20,6 +20,9 @@ def changes_lines(changes: Changes, paint: Paint) -> Iterator[str]:
     if changes.nothing:
         # tfcmt looks for a line that starts so.
         yield f"No changes since {harmless(changes.backup)}: {counted(changes.unchanged, 'item')} as stored then."
+        if changes.being_deleted:
+            yield ""
+            yield from _being_deleted(changes, paint)
     else:
         yield paint.bold(f"Changes since {harmless(changes.backup)}:")
         yield ""
@@ -27,7 +30,7 @@ def changes_lines(changes: Changes, paint: Paint) -> Iterator[str]:
         yield from _sort(paint.warning("~"), "changed", changes.changed)
         yield from _sort(paint.warning("±"), "replaced by another of the same name", changes.replaced)
         yield from _sort(paint.bad("-"), "gone, or not selected any more", changes.removed)
-        yield from _sort(paint.faint("-"), "being deleted now, which a run leaves out", changes.being_deleted)
+        yield from _being_deleted(changes, paint)
         if changes.unknown:
             yield f"  {paint.bad('?')} {changes.unknown} in what cannot be read now"
         yield f"    {changes.unchanged} unchanged"
@@ -51,6 +54,10 @@ def value_text(value: Any) -> str:
 def why_dropped(dropped: Dropped) -> str:
     """The rule that leaves it out, or that there is nothing left to leave out."""
     return dropped.why or "nothing that is selected is left of it"
+
+
+def _being_deleted(changes: Changes, paint: Paint) -> Iterator[str]:
+    return _sort(paint.faint("-"), "being deleted now, which a run leaves out", changes.being_deleted)
 
 
 def _sort(symbol: str, what: str, items: tuple[ItemId, ...]) -> Iterator[str]:

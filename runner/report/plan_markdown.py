@@ -26,6 +26,7 @@ from runner.report.words import counted, harmless
 # GitHub refuses comments of more than 65,536 characters; the same cap as tfcmt's leaves room for what others add.
 COMMENT_LIMIT = 60_000
 
+_MOST_CHANGED = 20  # names of each sort of change
 _LONGEST_NAME = 300  # Kubernetes' longest names have 253
 _LONGEST_PROSE = 600
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
@@ -58,7 +59,8 @@ def render_plan_markdown(
             cut = f": lists end after {counted(most, 'entry', 'entries')}, no namespace is shown by type"
         elif details < len(found):
             cut = f": {counted(len(found) - details, 'namespace or group', 'namespaces or groups')} not shown by type"
-        text = _template().render(view, details=details, most=most, cut_short=cut)
+        room = {"details": details, "most": most, "most_changed": _MOST_CHANGED, "cut_short": cut}
+        text = _template().render(view, **room)
         return _EMPTY_LINES.sub("\n\n", text).strip() + "\n"
 
     whole = rendered(len(found), longest)
@@ -76,7 +78,7 @@ def _longest_list(view: dict[str, Any]) -> int:
     lists = [view["blocks"], view["exclusions"], plan.gaps, plan.uncovered, plan.empty_includes, plan.warnings]
     if changes is not None:
         lists += [changes.dropped, changes.policy]
-    return max(map(len, lists))
+    return max(_MOST_CHANGED, *map(len, lists))
 
 
 def _largest(highest: int, fits: Callable[[int], bool]) -> int | None:

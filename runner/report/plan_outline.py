@@ -131,7 +131,8 @@ def consequence(plan: Plan) -> str:
     """What uncovered volumes mean for the run, in words."""
     if blocked_by_volumes(plan):
         return "the run will stop before it writes (onUncovered: fail)"
-    return f"the run goes on without that data (onUncovered: {on_uncovered(plan)})"
+    whose = "its" if len(plan.uncovered) == 1 else "their"
+    return f"the run goes on without {whose} data (onUncovered: {on_uncovered(plan)})"
 
 
 def summary(plan: Plan) -> str:

@@ -6,7 +6,6 @@ Lines are at most 80 wide where names allow it. Everything that came from elsewh
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from textwrap import wrap
 
 from runner.model.plan import Plan
 from runner.plan.changes import Changes
@@ -26,9 +25,8 @@ from runner.report.plan_outline import (
     uncovered_groups,
     volume_name,
 )
-from runner.report.words import counted, harmless, listed, listed_within
+from runner.report.words import WIDTH, counted, harmless, listed, listed_within, wrapped
 
-_WIDTH = 80
 # Beyond so many lines of types, namespaces are a line each: nobody reviews fifteen thousand lines.
 _MOST_LINES = 600
 _MOST_NAMES = 3  # of a step that says "exactly these"
@@ -69,7 +67,7 @@ class _Page:
         yield harmless(f"  policy   {plan.policy_name}")
         yield harmless(f"  cluster  {plan.cluster.name}{uid}")
         yield harmless(f"  into     {plan.keys}")
-        yield f"  plan     {plan.digest}"
+        yield f"  digest   {plan.digest.removeprefix('sha256:')}"
         yield ""
         yield "Item actions are indicated with the following symbols:"
         yield from (f"  {symbol} {meaning}" for symbol, meaning in self._legend())
@@ -117,9 +115,9 @@ class _Page:
         else:
             bold = self.paint.bold(f"{len(block.namespaces)} namespaces")
             yield f"  # {bold} will be stored, alike: {amount} in each"
-            yield from _wrapped(", ".join(map(harmless, block.namespaces)), "  #   ")
+            yield from wrapped(", ".join(map(harmless, block.namespaces)), "  #   ")
         if block.why:
-            yield from map(self.paint.faint, _wrapped(f"({harmless(block.why)})", "  # "))
+            yield from map(self.paint.faint, wrapped(f"({harmless(block.why)})", "  # "))
 
     def _line(self, line: Line, digits: int) -> Iterator[str]:
         yield f"  {self.paint.good('+')} {line.count:>{digits}}  {harmless(line.resource)}"
@@ -127,9 +125,9 @@ class _Page:
         why = f"({harmless(line.why)})" if line.why else ""
         margin = " " * (digits + 6)
         together = f"{names} {why}".strip()
-        parts = [together] if len(margin + together) <= _WIDTH else [names, why]
+        parts = [together] if len(margin + together) <= WIDTH else [names, why]
         for part in parts:
-            yield from map(self.paint.faint, _wrapped(part, margin))
+            yield from map(self.paint.faint, wrapped(part, margin))
 
     def _summed_up(self, found: Sequence[Block]) -> Iterator[str]:
         """A line a type and a line a namespace, for plans that are too long to be read in full."""
@@ -145,7 +143,7 @@ class _Page:
         yield ""
         yield f"  # {self.paint.bold('namespaces')} will be stored, by name"
         if len(whys) == 1:
-            yield from map(self.paint.faint, _wrapped(f"({harmless(*whys)})", "  # "))
+            yield from map(self.paint.faint, wrapped(f"({harmless(*whys)})", "  # "))
         named = {name: block for block in found for name in block.namespaces}
         for name, block in sorted(named.items()):
             reason = f" ({harmless(block.why)})" if len(whys) > 1 and block.why else ""
@@ -153,7 +151,7 @@ class _Page:
             yield f"  {self.paint.good('+')} {block.items:>{digits}}  {harmless(name)}  {types}"
         yield ""
         note = f"Summed up: in full these are {len(self.plan.steps)} lines. -o json has every one, with its reason."
-        yield from _wrapped(note, "  # ")
+        yield from wrapped(note, "  # ")
 
     def left_out(self) -> Iterator[str]:
         found = exclusions(self.plan)
@@ -167,12 +165,12 @@ class _Page:
     def _exclusion(self, exclusion: Exclusion) -> Iterator[str]:
         names = exclusion.names
         what = exclusion.amount if len(names) != 1 else f"{exclusion.what.removesuffix('s')} {names[0]}"
-        first, *rest = _wrapped(harmless(f"{what} ({exclusion.why})"), " " * 4)
+        first, *rest = wrapped(harmless(f"{what} ({exclusion.why})"), " " * 4)
         yield f"  {self.paint.faint('-')} {first.lstrip()}"
         yield from rest
         if len(names) > 1:
             folded = listed_within([harmless(name) for name in names], _EXCLUDED_ROOM)
-            yield from map(self.paint.faint, _wrapped(folded, " " * 6))
+            yield from map(self.paint.faint, wrapped(folded, " " * 6))
 
     def uncovered(self) -> Iterator[str]:
         volumes = self.plan.uncovered
@@ -185,7 +183,7 @@ class _Page:
         yield self._alarm(f"{volumes_are}: {consequence(self.plan)}")
         for group in uncovered_groups(self.plan):
             yield ""
-            yield from map(self.paint.faint, _wrapped(f"({harmless(group.why)})", "  # "))
+            yield from map(self.paint.faint, wrapped(f"({harmless(group.why)})", "  # "))
             rows = [
                 tuple(map(harmless, (volume_name(self.plan, v), v.capacity, v.storage_class, v.source)))
                 for v in group.volumes
@@ -205,7 +203,7 @@ class _Page:
         yield ""
         for gap in self.plan.gaps:
             yield f"  {self.paint.bad('?')} {harmless(gap.what)}"
-            yield from _wrapped(harmless(gap.reason), " " * 6)
+            yield from wrapped(harmless(gap.reason), " " * 6)
 
     def empty_includes(self) -> Iterator[str]:
         if not self.plan.empty_includes:
@@ -213,7 +211,7 @@ class _Page:
         yield self.paint.warning("These includes match nothing (allowEmpty: true accepts that):")
         yield ""
         for include in self.plan.empty_includes:
-            first, *rest = _wrapped(harmless(include), " " * 4)
+            first, *rest = wrapped(harmless(include), " " * 4)
             yield f"  {self.paint.warning('!')} {first.lstrip()}"
             yield from rest
 
@@ -222,26 +220,15 @@ class _Page:
             yield from changes_lines(changes, self.paint)
         elif note:
             sentence = harmless(note[:1].upper() + note[1:])
-            yield from _wrapped(sentence if sentence.endswith(".") else f"{sentence}.", "")
+            yield from wrapped(sentence if sentence.endswith(".") else f"{sentence}.", "")
 
     def warnings(self) -> Iterator[str]:
         for warning in self.plan.warnings:
-            first, *rest = _wrapped(f"Warning: {harmless(warning)}", "")
+            first, *rest = wrapped(f"Warning: {harmless(warning)}", "")
             yield self.paint.warning(first)
             yield from (f"  {line}" for line in rest)
 
     def end(self) -> Iterator[str]:
         # tfcmt takes a warning to end at a line of these.
-        yield "─" * _WIDTH
+        yield "─" * WIDTH
         yield self.paint.bold(summary(self.plan))
-
-
-def _wrapped(text: str, margin: str) -> list[str]:
-    return wrap(
-        text,
-        _WIDTH,
-        initial_indent=margin,
-        subsequent_indent=margin,
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

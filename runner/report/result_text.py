@@ -13,7 +13,7 @@ from runner.model.result import Leftover, Result
 from runner.plan.verdict import blocked_by_volumes
 from runner.report.paint import Paint
 from runner.report.plan_outline import on_uncovered, volume_name
-from runner.report.words import counted, harmless, sized
+from runner.report.words import counted, harmless, sized, wrapped
 
 _MOST_DIFFERENCES = 20
 _MOST_VOLUMES = 10  # the plan names each of them
@@ -61,7 +61,7 @@ class _Page:
         keys = ", ".join(f"{name} {sized(key.size)}" for name, key in sorted(manifest.keys.items()))
         yield f"  into  {harmless(location_url.rstrip('/'))}/{harmless(prefix)}"
         yield f"  size  {sized(manifest.size)} of YAML, {sized(stored)} stored"
-        yield f"  keys  {harmless(keys)}"
+        yield from wrapped(harmless(keys), " " * 8, first="  keys  ")
 
     def missing(self) -> Iterator[str]:
         if not self.manifest.missing:
@@ -69,7 +69,8 @@ class _Page:
         yield self.paint.bad(f"{counted(len(self.manifest.missing), 'thing')} missing from this backup:")
         yield ""
         for gap in self.manifest.missing:
-            yield f"  {self.paint.bad('?')} {harmless(gap.what)}: {harmless(gap.reason)}"
+            yield f"  {self.paint.bad('?')} {harmless(gap.what)}"
+            yield from wrapped(harmless(gap.reason), " " * 6)
 
     def left_out(self) -> Iterator[str]:
         if not self.manifest.left_out:
@@ -101,8 +102,9 @@ class _Page:
         alarm = self.paint.bad if blocked_by_volumes(self.plan) else self.paint.warning
         yield alarm(f"{counted(len(volumes), 'volume')} uncovered: their objects are stored, their data is not:")
         yield ""
-        names = [harmless(f"{volume_name(self.plan, volume)}  {volume.capacity}".rstrip()) for volume in volumes]
-        yield from _cut(names, _MOST_VOLUMES, alarm("!"))
+        named = [(harmless(volume_name(self.plan, volume)), harmless(volume.capacity)) for volume in volumes]
+        width = max(len(name) for name, _ in named[:_MOST_VOLUMES])
+        yield from _cut([f"{name:<{width}}  {size}".rstrip() for name, size in named], _MOST_VOLUMES, alarm("!"))
 
     def empty_includes(self) -> Iterator[str]:
         if not self.plan.empty_includes:
@@ -124,7 +126,9 @@ class _Page:
         dead = tuple(f"{left.backup} was begun" for left in self.result.leftovers)
         for warning in self.manifest.warnings:
             if not dead or not warning.startswith(dead):
-                yield f"{self.paint.warning('Warning:')} {harmless(warning)}"
+                first, *rest = wrapped(f"Warning: {harmless(warning)}", "")
+                yield self.paint.warning(first)
+                yield from (f"  {line}" for line in rest)
 
     def next(self, reach: str) -> Iterator[str]:
         name = shlex.quote(self.manifest.name)

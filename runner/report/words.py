@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
+
+WIDTH = 80  # columns of a terminal that nobody has widened
 
 _UNITS = ("KiB", "MiB", "GiB", "TiB")
 _KILO = 1024
@@ -42,6 +45,21 @@ def listed_within(names: Sequence[str], room: int) -> str:
             break
         most += 1
     return listed(names, max(most, 1))
+
+
+def wrapped(text: str, margin: str, *, first: str = "") -> list[str]:
+    """`text` in lines of at most WIDTH columns that begin with `margin`, the first one with `first` where it is given.
+
+    Names are never broken: a longer one has a line of its own.
+    """
+    return wrap(
+        text,
+        WIDTH,
+        initial_indent=first or margin,
+        subsequent_indent=margin,
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def harmless(text: str) -> str:

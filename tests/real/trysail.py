@@ -75,14 +75,14 @@ class Trysail:
         """The same with more in the environment."""
         return Trysail(self.folder, {**self.env, **env})
 
-    def policy(self, name: str = "shop", *, location: Mapping[str, Any], file: str = "", **spec: Any) -> Path:
+    def policy(self, name: str = "shop", /, *, location: Mapping[str, Any], **spec: Any) -> Path:
         """Writes a policy, of the cluster `real` and content with uncovered volumes unless `spec` says otherwise.
 
         None in `spec` leaves a field out.
         """
         usual = {"clusterName": "real", "onUncovered": "warn", "storageLocation": dict(location)}
         given = {key: value for key, value in (usual | spec).items() if value is not None}
-        path = self.folder / (file or f"{name}.yaml")
+        path = self.folder / f"{name}.yaml"
         document = {"apiVersion": "trysail.dev/v1alpha1", "kind": "BackupPolicy", "metadata": {"name": name}}
         path.write_text(yaml.safe_dump({**document, "spec": given}, sort_keys=False))
         return path

@@ -45,7 +45,7 @@ def any_limits(random: Random) -> Limits:
             items_per_request=random.choice((0, 3, 75)),
             few_namespaces=random.choice((0, 1, 20)),
         ),
-        part_bytes=random.choice((300, 1000, 4000, 5 << 20)),
+        part_bytes=random.choice((300, 300, 1000, 4000, 5 << 20)),
         member_bytes=random.choice((500, 3000, 1 << 20)),
     )
 
@@ -63,14 +63,14 @@ def any_doom(random: Random, world: World) -> Doom:
         expiring=random.random() < 0.03,
         garbled=frozenset({odd}) if random.random() < 0.06 else frozenset(),
         down=frozenset({random.choice(_DOWN)}) if random.random() < 0.08 else frozenset(),
-        gone=(odd, random.randint(1, 60)) if random.random() < 0.06 else ("", 0),
+        gone=(odd, random.randint(1, 60)) if random.random() < 0.1 else ("", 0),
     )
 
 
 def _one(random: Random) -> Doom:
     match random.choices(
         ("none", "death", "signal", "down", "mute", "denied", "full", "cluster", "login", "lie", "visit"),
-        (30, 16, 16, 4, 6, 4, 4, 2, 2, 9, 7),
+        (22, 16, 16, 4, 6, 5, 5, 2, 5, 20, 11),
     )[0]:
         case "death" | "signal" as kind:
             where, most = random.choice((("any", 400), ("store", 30), ("write", 15), ("reply", 10), ("commit", 2)))
@@ -88,7 +88,7 @@ def _one(random: Random) -> Doom:
         case "login":
             return Doom(credentials=random.randint(1, 60))
         case "lie":
-            return Doom(lie=random.choice(("write", "write", "read")), lie_chance=random.choice((0.05, 0.3)))
+            return Doom(lie=random.choice(("write", "write", "read")), lie_chance=random.choice((0.1, 0.4)))
         case "visit":
             return Doom(visit=random.randint(1, 25))
     return Doom()

@@ -126,7 +126,7 @@ def simulate(seed: int) -> Story:
     """The story of a seed. Every choice is that of generators which the seed alone begins."""
     world, draw = World(Random(f"{seed} world")), Random(f"{seed} faults")
     doom, limits = any_doom(draw, world), any_limits(draw)
-    saved = _saved_plan(world, draw) if draw.random() < 0.2 else None
+    saved = _saved_plan(world, draw) if draw.random() < 0.3 else None
     first = Attempt(FIRST, world, draw, any_weather(draw), doom, limits)
     later = Attempt(LATER, world, draw, CALM, Doom(), limits, begin=3600.0)
     story = Story(seed, world, first, later)
@@ -145,7 +145,7 @@ def _saved_plan(world: World, draw: Random) -> Plan:
     """A plan that was made earlier; the cluster went on since."""
     retrier = Retrier(SimulatedClock(), RecordingObserver())
     plan = make_plan(world.resolved, world.cluster, SimulatedExecutor(), retrier).plan
-    for _ in range(draw.choice((0, 1, 4))):
+    for _ in range(draw.choice((0, 3, 10))):
         world.change(draw)
     return plan
 

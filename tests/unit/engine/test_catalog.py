@@ -183,6 +183,15 @@ def test_a_backup_that_cannot_be_read_is_listed_beside_the_others() -> None:
     assert all(isinstance(one, Unreadable) and one.reason for one in catalog.unreadable)
 
 
+def test_a_manifest_of_many_megabytes_is_not_read() -> None:
+    """Nobody's memory is filled by what lies under a manifest's name."""
+    store = MemoryStore()
+    backup = _backup("huge").put(store)
+    store.objects[backup.key(MANIFEST)] = bytes((64 << 20) + 1)
+    (one,) = list_backups(reading(store), ALL).unreadable
+    assert "larger than 64 MiB" in one.reason
+
+
 def test_a_manifest_that_was_moved_is_damage() -> None:
     """A backup is what its keys say it is: a copy under another name is not that backup."""
     store = MemoryStore()

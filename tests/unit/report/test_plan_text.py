@@ -103,14 +103,14 @@ def test_no_item_is_no_action() -> None:
     found = text(planned({}))
     assert "\nNo items are selected.\n" in found
     assert not CREATE.search(found)
-    assert found.endswith("Plan: 0 to store, 0 left out, 1 include without a match.\n")
+    assert found.endswith("Plan: 0 to store, 0 left out, 2 includes without a match.\n")
 
 
 @pytest.mark.parametrize(
     ("wish", "words"),
     [
         ("fail", "3 volumes are uncovered: the run will stop before it writes (onUncovered: fail)"),
-        ("warn", "3 volumes are uncovered: the run goes on without that data (onUncovered: warn)"),
+        ("warn", "3 volumes are uncovered: the run goes on without their data (onUncovered: warn)"),
     ],
 )
 def test_uncovered_volumes_are_named_with_what_follows(wish: str, words: str) -> None:
@@ -150,7 +150,7 @@ def test_colours_change_nothing_but_colours() -> None:
 
 def test_lines_fit_a_terminal() -> None:
     """Eighty columns, where names are not longer than that."""
-    labels = {"matchExpressions": [{"key": f"key-{n}", "operator": "Exists"} for n in range(30)]}
+    labels = {"matchExpressions": [{"key": f"key-{n}", "operator": "Exists"} for n in range(5)]}
     plan = planned(CLUSTER, labelSelector=labels, excludedResources=["pods"], onUncovered="warn")
     inventory = seen(CLUSTER, unreadable=[Unreadable("secrets", "", "a long reason " * 30)])
     for found in (text(plan), text(planned(inventory), changes_note="a long note " * 30)):
