@@ -256,10 +256,7 @@ def _path_fault(path: str) -> str:
 
 
 def _line(raw: bytes) -> IndexLine:
-    try:
-        line = decode_line(raw)
-    except RecursionError as error:
-        raise BackupDamaged("the index has a line that is nested too deeply") from error
+    line = decode_line(raw)
     if min(line.size, line.member, line.offset) < 0:
         raise BackupDamaged(f"the index has a negative number at {line.id}")
     return line

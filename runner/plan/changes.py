@@ -63,11 +63,11 @@ class Changes:
     changed: tuple[ItemId, ...]  # the same object in another version
     replaced: tuple[ItemId, ...]  # another object under the same name
     being_deleted: tuple[ItemId, ...]  # still there, and left out by a run
-    departing: int  # how many of these the last backup holds
     unchanged: int
     unknown: int  # stored last time, and in what cannot be read now
     policy: tuple[FieldChange, ...]
     dropped: tuple[Dropped, ...]
+    departing: int = 0  # how many of those that are being deleted the last backup holds
 
     @property
     def nothing(self) -> bool:
@@ -137,11 +137,11 @@ def compare(plan: Plan, rows: Iterable[SelectedRow], last: LastBackup) -> Change
         changed=tuple(sorted(changed)),
         replaced=tuple(sorted(replaced)),
         being_deleted=tuple(sorted(being_deleted)),
-        departing=departing,
         unchanged=unchanged,
         unknown=unknown,
         policy=fields,
         dropped=tuple(_dropped(plan, stored, policy_changed=bool(fields))),
+        departing=departing,
     )
 
 

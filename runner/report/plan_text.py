@@ -224,9 +224,9 @@ class _Page:
 
     def warnings(self) -> Iterator[str]:
         for warning in self.plan.warnings:
-            first, *rest = wrapped(f"Warning: {harmless(warning)}", "")
+            first, *rest = wrapped(f"Warning: {harmless(warning)}", "  ", first="")
             yield self.paint.warning(first)
-            yield from (f"  {line}" for line in rest)
+            yield from rest
 
     def end(self) -> Iterator[str]:
         # tfcmt takes a warning to end at a line of these.

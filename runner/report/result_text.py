@@ -100,7 +100,9 @@ class _Page:
         if not volumes or on_uncovered(self.plan) == "ignore":
             return
         alarm = self.paint.bad if blocked_by_volumes(self.plan) else self.paint.warning
-        yield alarm(f"{counted(len(volumes), 'volume')} uncovered: their objects are stored, their data is not:")
+        one = len(volumes) == 1
+        objects, data = ("its object is", "its data is") if one else ("their objects are", "their data is")
+        yield alarm(f"{counted(len(volumes), 'volume')} uncovered: {objects} stored, {data} not:")
         yield ""
         named = [(harmless(volume_name(self.plan, volume)), harmless(volume.capacity)) for volume in volumes]
         width = max(len(name) for name, _ in named[:_MOST_VOLUMES])
@@ -126,9 +128,9 @@ class _Page:
         dead = tuple(f"{left.backup} was begun" for left in self.result.leftovers)
         for warning in self.manifest.warnings:
             if not dead or not warning.startswith(dead):
-                first, *rest = wrapped(f"Warning: {harmless(warning)}", "")
+                first, *rest = wrapped(f"Warning: {harmless(warning)}", "  ", first="")
                 yield self.paint.warning(first)
-                yield from (f"  {line}" for line in rest)
+                yield from rest
 
     def next(self, reach: str) -> Iterator[str]:
         name = shlex.quote(self.manifest.name)

@@ -47,7 +47,7 @@ def listed_within(names: Sequence[str], room: int) -> str:
     return listed(names, max(most, 1))
 
 
-def wrapped(text: str, margin: str, *, first: str = "") -> list[str]:
+def wrapped(text: str, margin: str, *, first: str | None = None) -> list[str]:
     """`text` in lines of at most WIDTH columns that begin with `margin`, the first one with `first` where it is given.
 
     Names are never broken: a longer one has a line of its own.
@@ -55,7 +55,7 @@ def wrapped(text: str, margin: str, *, first: str = "") -> list[str]:
     return wrap(
         text,
         WIDTH,
-        initial_indent=first or margin,
+        initial_indent=margin if first is None else first,
         subsequent_indent=margin,
         break_long_words=False,
         break_on_hyphens=False,

@@ -216,7 +216,7 @@ def _line(**changes: object) -> bytes:
         pytest.param(_line(name="x").replace(b"x", b"\xff"), "not understood", id="no utf-8"),
         pytest.param(_line().rstrip(b"\n"), "in the middle of a line", id="no end"),
         pytest.param(b"x" * (9 << 20), "too long", id="too long"),
-        pytest.param(b'{"x":' + b"[" * 100_000 + b"\n", "nested too deeply", id="nested"),
+        pytest.param(b'{"x":' + b"[" * 100_000 + b"\n", "maximum recursion depth", id="nested"),
         pytest.param(_line(size=-1), "negative", id="a negative size"),
         pytest.param(_line(member=-1), "negative", id="a negative member"),
         pytest.param(_line(offset=-1), "negative", id="a negative offset"),

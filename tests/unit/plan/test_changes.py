@@ -91,6 +91,14 @@ def test_items_that_are_being_deleted_are_named_apart() -> None:
     assert not changes.nothing
 
 
+def test_what_has_been_going_for_long_is_no_change() -> None:
+    """An item that hangs in deletion, and that the last backup left out too: a run would store the very same."""
+    dying = {**CLUSTER, "shop/pods": [row("stuck", terminating=True)]}
+    changes = changed(stored(dying), dying)
+    assert changes.being_deleted == (ItemId("", "pods", "shop", "stuck"),)
+    assert changes.nothing
+
+
 def test_what_cannot_be_read_is_unknown_and_not_gone() -> None:
     """A type, a type in a namespace, or a group that cannot be read now says nothing about what it holds."""
     widgets = {"shop/widgets.example.com": named("w1", "w2")}
