@@ -2,31 +2,38 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING
 
-from runner.archive.emitter import Emitter
-from runner.archive.render import render
 from runner.model.entry import Batch, Entry
 
+if TYPE_CHECKING:
+    from runner.archive.emitter import Emitter
 
-@dataclass(frozen=True, slots=True)
+
 class RenderHere:
     """For runs that are too small to be worth a process, and for tests."""
 
-    emitter: Emitter = field(default_factory=Emitter)
+    @cached_property
+    def emitter(self) -> Emitter:
+        """Made when it is needed: its patterns take a while, and a run with processes of its own needs none."""
+        from runner.archive.emitter import Emitter  # noqa: PLC0415
+
+        return Emitter()
 
     def render(self, batch: Batch) -> _Later:
         """The batch's entries, when they are asked for."""
-        return _Later(self.emitter, batch)
+        return _Later(self, batch)
 
 
-@dataclass(frozen=True, slots=True)
 class _Later:
-    emitter: Emitter
-    batch: Batch
+    def __init__(self, here: RenderHere, batch: Batch) -> None:
+        self._here, self._batch = here, batch
 
     def result(self) -> tuple[Entry, ...]:
-        return render(self.batch, self.emitter)
+        from runner.archive.render import render  # noqa: PLC0415 -- as above
+
+        return render(self._batch, self._here.emitter)
 
     def cancel(self) -> bool:
         return True
