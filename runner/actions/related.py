@@ -39,13 +39,10 @@ def bindings_of_accounts(bindings: Iterable[Row], accounts: frozenset[tuple[str,
                 break
 
 
-def roles_of_bindings(bindings: Iterable[tuple[Row, str]]) -> Iterator[tuple[tuple[str, str, str], str]]:
+def roles_of_bindings(bindings: Iterable[Row]) -> Iterator[tuple[tuple[str, str, str], str]]:
     """((Role | ClusterRole, namespace or "", name), why) for each role that a binding grants."""
-    for binding, _ in bindings:
+    for binding in bindings:
         if isinstance(binding.facts, BindingFacts):
             namespace = binding.namespace if binding.facts.role_kind == "Role" else ""
-            kind = "rolebinding" if binding.namespace else "clusterrolebinding"
-            yield (
-                (binding.facts.role_kind, namespace, binding.facts.role),
-                f"granted by {kind} {binding.name}",
-            )
+            by = f"rolebinding {binding.namespace}/" if binding.namespace else "clusterrolebinding "
+            yield (binding.facts.role_kind, namespace, binding.facts.role), f"granted by {by}{binding.name}"

@@ -165,7 +165,7 @@ def resource_path(resource: Resource, namespace: str = "") -> str:
 
 
 class _ObjectMeta(msgspec.Struct):
-    uid: str = ""
+    uid: str
 
 
 class _Object(msgspec.Struct):
@@ -253,5 +253,8 @@ class _PluginFailures(logging.Filter):
 _PLUGIN_FAILURES = _PluginFailures()
 
 
-def _first_line(error: Exception) -> str:
+def _first_line(error: BaseException) -> str:
+    """What happened, in one line; urllib3 wraps it into exceptions of exceptions."""
+    while error.args and isinstance(error.args[-1], Exception):
+        error = error.args[-1]
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -66,11 +66,11 @@ class _Group(msgspec.Struct, rename="camel"):
 
 
 class _Groups(msgspec.Struct):
-    groups: list[_Group] = []
+    groups: list[_Group]
 
 
 class _Versions(msgspec.Struct):
-    versions: list[str] = []
+    versions: list[str]
 
 
 class _ApiResource(msgspec.Struct, rename="camel"):
@@ -82,7 +82,7 @@ class _ApiResource(msgspec.Struct, rename="camel"):
 
 
 class _ApiResources(msgspec.Struct):
-    resources: list[_ApiResource] = []
+    resources: list[_ApiResource]
 
 
 def discover(request: Request) -> Discovery:

@@ -6,8 +6,12 @@ neither the API client nor the SDKs of the stores.
 
 from __future__ import annotations
 
+import atexit
 import importlib
+import os
 import sys
+import threading
+from contextlib import suppress
 from typing import Any, NoReturn
 
 import click
@@ -19,6 +23,7 @@ from runner.errors import ExitCode, TrysailError
 VERBS: dict[str, tuple[str, str]] = {
     "validate": ("validate", "Check policies and locations; opens no socket."),
     "schema": ("schema", "Print the JSON Schema of the documents."),
+    "convert": ("convert", "Turn Velero's documents into documents of ours."),
     "plan": ("plan", "Show exactly what a run would do."),
     "run": ("run", "Plan and execute a backup, or execute a saved plan."),
     "backup": ("backup", "`backup create NAME` is `run --name NAME`, for hands that know Velero."),
@@ -73,7 +78,10 @@ def trysail() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Runs the command line and exits with one of `ExitCode`."""
-    sys.exit(exit_code(arguments))
+    code = exit_code(arguments)
+    if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.current_thread()):
+        _leave(code)
+    sys.exit(code)
 
 
 def exit_code(arguments: list[str] | None = None) -> int:
@@ -97,3 +105,12 @@ def exit_code(arguments: list[str] | None = None) -> int:
         sys.stderr.close()
         return ExitCode.DONE
     return int(result or ExitCode.DONE)
+
+
+def _leave(code: int) -> NoReturn:
+    """Ends the process although threads still wait for answers, which may take minutes: Python would wait for them."""
+    atexit._run_exitfuncs()  # noqa: SLF001 -- key files of the API client are removed there, and os._exit would not
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # its reader has gone, or it is closed
+            stream.flush()
+    os._exit(code)

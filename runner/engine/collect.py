@@ -116,7 +116,8 @@ class _Collector:
             return None
         except Forbidden:
             return Row(name=name)  # without uid: its items may be read, but not the object itself
-        return row_with_facts(resource, raw)
+        (row,) = _rows(_Ask(resource, Need.WHOLE, ""), Page(items=(msgspec.Raw(raw),), resource_version=""))
+        return row
 
     # rounds
 
@@ -126,7 +127,7 @@ class _Collector:
         later: list[Callable[[], None] | None] = []
         for ask, work in pending:
             try:
-                listing, page = work.result()
+                listing, page, rows = work.result()
             except Forbidden as error:
                 later += self._by_namespace(ask, namespaces, error)
             except Unauthorized:
@@ -136,17 +137,17 @@ class _Collector:
             except ClusterError as error:
                 self._cannot_read(ask, "", error)
             else:
-                later += self._after_first_page(ask, listing, page, namespaces)
+                later += self._after_first_page(ask, listing, page, rows, namespaces)
         return later
 
-    def _first_page(self, ask: _Ask) -> tuple[Listing, Page]:
+    def _first_page(self, ask: _Ask) -> tuple[Listing, Page, list[Row]]:
         listing = Listing(self.cluster, self.retrier, _request(ask, "", FIRST_PAGE))
-        return listing, listing.next_page()
+        page = listing.next_page()
+        return listing, page, _rows(ask, page)
 
     def _after_first_page(
-        self, ask: _Ask, listing: Listing, page: Page, namespaces: list[str]
+        self, ask: _Ask, listing: Listing, page: Page, rows: list[Row], namespaces: list[str]
     ) -> Iterable[Callable[[], None]]:
-        rows = _rows(ask, page)
         if listing.done:
             self.found.rows[ask.resource] = rows
             return

@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from collections import deque
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TypeVar
 
 from runner.engine.retry import Retrier, RetryLimits
-from runner.errors import Cancelled, KeyExists, StoreError, UploadDamaged
+from runner.errors import KeyExists, StoreError, UploadDamaged
 from runner.model.event import KeyStored, Warned
 from runner.model.manifest import StoredKey
 from runner.ports import Executor, ObjectStore, Pending, Upload
-
-T = TypeVar("T")
 
 PARTS_UNDER_WAY = 2  # parts that are held in memory beside the one that fills
 # Nobody waits long for what is only taken back: about a second, or what a throttling store asks for.
@@ -80,9 +76,10 @@ class Sender:
 
     def sweep(self) -> None:
         """Takes back uploads of ours that nobody knows of: the answer to their beginning was lost."""
+        retrier = replace(self.retrier, limits=CLEANING)
         try:
-            for orphan in self.retrier.call("looking for orphans", partial(self.store.unfinished, self.prefix)):
-                self.retrier.call(f"taking back {orphan.key}", partial(self.store.discard, orphan))
+            for orphan in retrier.call("looking for orphans", partial(self.store.unfinished, self.prefix)):
+                retrier.call(f"taking back {orphan.key}", partial(self.store.discard, orphan))
         except StoreError as error:
             message = f"unfinished uploads may be left in the store: {error.message}"
             self.retrier.observer.notice(Warned(message=message))
@@ -103,7 +100,6 @@ class Stream:
     _parts: int = 0
     _upload: Upload | None = None
     _pending: deque[Pending[None]] = field(default_factory=deque)
-    _unsure: bool = False  # an upload may have begun that we do not know of
 
     def write(self, data: bytes) -> None:
         """Takes the next bytes; sends a part whenever one is full."""
@@ -123,8 +119,7 @@ class Stream:
         if self._buffer:
             self._send(bytes(self._buffer))
             self._buffer.clear()
-        while self._pending:
-            self._pending.popleft().result()
+        self._wait_for_all_but(0)
         stored = StoredKey(size=self._size, sha256=self._digest.hexdigest())
         full = self.sender.prefix + self.key
         try:
@@ -132,11 +127,8 @@ class Stream:
         except KeyExists:
             if self.sender.digest_of(full) != stored:
                 raise
-            self._unsure = True  # whether it is this upload that was completed, or another run's of the same bytes
         else:
             self.sender.prove(full, stored)
-        if self._unsure:
-            self.abort()
         self._upload = None
         self.sender.retrier.observer.notice(KeyStored(key=self.key, size=stored.size, sha256=stored.sha256))
         return stored
@@ -147,45 +139,33 @@ class Stream:
         upload, self._upload = self._upload, None
         running = [pending for pending in self._pending if not pending.cancel()]
         self._pending.clear()
+        if upload is None:
+            return
         # A part that arrives after the abort would leave a dangling upload on S3 (AbortMultipartUpload's reference).
         for pending in running:
             with suppress(StoreError):  # of a part that nobody wants any more
                 pending.result()
+        retrier = replace(self.sender.retrier, limits=CLEANING)
         try:
-            if upload is not None:
-                retrier.call(f"abort of {self.key}", upload.abort)
-            if self._unsure:
-                self._discard_unknown(retrier)
+            retrier.call(f"abort of {self.key}", upload.abort)
         except StoreError as error:
             message = f"an unfinished upload of {self.key} may be left in the store: {error.message}"
             retrier.observer.notice(Warned(message=message))
 
     def _send(self, part: bytes) -> None:
+        retrier = self.sender.retrier
         if self._upload is None:
             full = self.sender.prefix + self.key
-            self._upload = self._call(f"upload of {self.key}", partial(self.sender.store.upload, full))
-        while len(self._pending) >= PARTS_UNDER_WAY:
-            self._pending.popleft().result()
+            self._upload = retrier.call(f"upload of {self.key}", partial(self.sender.store.upload, full))
+        self._wait_for_all_but(PARTS_UNDER_WAY - 1)
         self._parts += 1
         work = partial(self._upload.part, self._parts, self._size, part)
         self._size += len(part)
-        sending = partial(self._call, f"part {self._parts} of {self.key}", work)
+        sending = partial(retrier.call, f"part {self._parts} of {self.key}", work)
         self._pending.append(self.sender.executor.submit(sending))
 
-    def _call(self, what: str, work: Callable[[], T]) -> T:
-        """A call that may begin an upload in the store: where its reply is lost, so is the upload's id."""
-
-        def noting() -> T:
-            try:
-                return work()
-            except (StoreError, Cancelled):
-                self._unsure = True
-                raise
-
-        return self.sender.retrier.call(what, noting)
-
-    def _discard_unknown(self, retrier: Retrier) -> None:
-        full, store = self.sender.prefix + self.key, self.sender.store
-        for upload in retrier.call(f"uploads of {self.key}", partial(store.unfinished, full)):
-            if upload.key == full:
-                retrier.call(f"abort of {self.key}", partial(store.discard, upload))
+    def _wait_for_all_but(self, number: int) -> None:
+        while len(self._pending) > number:
+            # Taken out once it has ended and not before: a signal may come meanwhile, and abort waits for it then.
+            self._pending[0].result()
+            self._pending.popleft()

@@ -46,7 +46,9 @@ def need(selection: Selection, resource: Resource) -> Need:
         return Need.WHOLE
     if kind == SERVICE_ACCOUNTS and related:
         return Need.METADATA
-    if selection.filters_items and kind in {PODS, ROLE_BINDINGS}:
+    if kind == ROLE_BINDINGS and (related or selection.filters_items):
+        return Need.WHOLE
+    if kind == PODS and selection.filters_items:
         return Need.WHOLE
     if selection.filters_items_of(resource):
         return Need.METADATA

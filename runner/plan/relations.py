@@ -71,14 +71,15 @@ def _add_namespaces(picture: Picture) -> Picture:
 def _add_namespaced_rbac(picture: Picture) -> Picture:
     bindings = list(bindings_of_accounts(picture.all_rows(ROLE_BINDINGS), _accounts(picture)))
     picture = _add(picture, ROLE_BINDINGS, (((row.namespace, row.name), why) for row, why in bindings))
-    roles = roles_of_bindings((row, "") for row in picture.rows(ROLE_BINDINGS))
+    roles = roles_of_bindings(picture.rows(ROLE_BINDINGS))
     return _add(picture, ROLES, (((namespace, name), why) for (kind, namespace, name), why in roles if kind == "Role"))
 
 
 def _add_cluster_rbac(picture: Picture) -> Picture:
     bindings = list(bindings_of_accounts(picture.all_rows(CLUSTER_ROLE_BINDINGS), _accounts(picture)))
     picture = _add(picture, CLUSTER_ROLE_BINDINGS, (_cluster_item(row.name, why) for row, why in bindings))
-    granted = [(row, "") for row in picture.rows(CLUSTER_ROLE_BINDINGS)]
+    # A RoleBinding may grant a ClusterRole, and is of no use where that is missing.
+    granted = [*picture.rows(CLUSTER_ROLE_BINDINGS), *picture.rows(ROLE_BINDINGS)]
     roles = roles_of_bindings(granted)
     return _add(
         picture,

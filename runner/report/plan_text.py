@@ -126,7 +126,7 @@ class _Page:
         margin = " " * (digits + 6)
         together = f"{names} {why}".strip()
         parts = [together] if len(margin + together) <= WIDTH else [names, why]
-        for part in parts:
+        for part in filter(None, parts):
             yield from map(self.paint.faint, wrapped(part, margin))
 
     def _summed_up(self, found: Sequence[Block]) -> Iterator[str]:

@@ -50,16 +50,13 @@ def listed_within(names: Sequence[str], room: int) -> str:
 def wrapped(text: str, margin: str, *, first: str | None = None) -> list[str]:
     """`text` in lines of at most WIDTH columns that begin with `margin`, the first one with `first` where it is given.
 
-    Names are never broken: a longer one has a line of its own.
+    Names are never broken: a longer one has a line of its own. There is one line at least, be it empty.
     """
-    return wrap(
-        text,
-        WIDTH,
-        initial_indent=margin if first is None else first,
-        subsequent_indent=margin,
-        break_long_words=False,
-        break_on_hyphens=False,
+    begin = margin if first is None else first
+    lines = wrap(
+        text, WIDTH, initial_indent=begin, subsequent_indent=margin, break_long_words=False, break_on_hyphens=False
     )
+    return lines or [begin]
 
 
 def harmless(text: str) -> str:

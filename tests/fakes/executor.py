@@ -17,8 +17,8 @@ T = TypeVar("T")
 class SimulatedExecutor:
     """An Executor. Without `order`, work is done in the order it was handed over, when its result is wanted.
 
-    `fatal` errors end the process, not the work: they fall through whoever waits. `touched` is called before each
-    request with its name, and may raise.
+    `fatal` errors end the process, not the work: they fall through whoever waits, and meet every later request.
+    `touched` is called before each request with its name, and may raise.
     """
 
     def __init__(
@@ -32,7 +32,8 @@ class SimulatedExecutor:
         self.depth = 0  # above 0 while work is done, so that a caller is a worker and not the main thread
         self.most_waiting = 0
         self._order = order
-        self._touched = touched
+        self._told = touched
+        self._end: BaseException | None = None
         self._waiting: list[SimulatedWork[Any]] = []
 
     def submit(self, work: Callable[[], T]) -> SimulatedWork[T]:
@@ -69,6 +70,9 @@ class SimulatedExecutor:
         self.depth += 1
         try:
             pending.run(self.fatal)
+        except self.fatal as end:
+            self._end = end
+            raise
         finally:
             self.depth -= 1
 
@@ -78,6 +82,11 @@ class SimulatedExecutor:
         for pending in begun:
             self.run(pending)
         self._waiting.clear()
+
+    def _touched(self, what: str) -> None:
+        if self._end is not None:
+            raise self._end
+        self._told(what)
 
 
 class SimulatedWork(Generic[T]):

@@ -26,7 +26,7 @@ _PATIENCE: Final = 60.0  # seconds that an answer is held back at most
 
 @dataclass(frozen=True)
 class Ask:
-    """A request. `target` is its path with the query."""
+    """A request. `target` is its path with the query; names of headers are in lower case."""
 
     target: str
     headers: Mapping[str, str]
@@ -39,7 +39,7 @@ class Ask:
     @property
     def whole(self) -> bool:
         """Whether it asks for whole objects, as a run does, and not for metadata, as a plan does."""
-        return "as=" not in self.headers.get("Accept", "")
+        return "as=" not in self.headers.get("accept", "")
 
     @property
     def token(self) -> str:
@@ -198,9 +198,9 @@ class FaultProxy:
         return None
 
     def _forward(self, ask: Ask) -> Reply:
-        passed = {name: value for name, value in ask.headers.items() if name in {"Accept", "Authorization"}}
+        passed = {name: value for name, value in ask.headers.items() if name in {"accept", "authorization"}}
         if self._as_admin:
-            passed["Authorization"] = f"Bearer {self._plane.token}"
+            passed["authorization"] = f"Bearer {self._plane.token}"
         try:
             answer = self._pool.request("GET", self._plane.server + ask.target, headers=passed)
         except urllib3.exceptions.HTTPError:
@@ -213,8 +213,8 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
-        def do_GET(self) -> None:  # noqa: N802 -- http.server calls this name
-            reply = proxy.reply(Ask(self.path, dict(self.headers.items())))
+        def do_GET(self) -> None:
+            reply = proxy.reply(Ask(self.path, {name.lower(): value for name, value in self.headers.items()}))
             self.close_connection = reply.sent is not None
             if reply.status:
                 self.send_response(reply.status)

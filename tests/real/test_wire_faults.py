@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from threading import Event
 from typing import Any, Final
@@ -104,14 +105,15 @@ def test_what_happens_once_to_everything_is_survived(
     seen: set[str] = set()
 
     def first_time(ask: Ask) -> bool:
-        # The version is asked for after the identity, and is no JSON that anything would rest on.
         known = ask.target in seen
         seen.add(ask.target)
         return not known
 
     proxy.always(first_time, PASSING[name])
     ended = run(trysail, weed, proxy)
-    assert ended.err.count("retrying") == len(seen)
+    # Discovery is two questions and one call, so that what is wrong with both answers may be noticed once; and from an
+    # answer that is JSON nobody expects to learn the server's version.
+    assert len(seen) - 2 <= ended.err.count("retrying") <= len(seen)
     assert weed.manifest()["phase"] == "Completed"
     assert weed.read("k8s-objects.tar.gz") == unhurt
     trysail("verify", "latest", "-f", policy(trysail, weed))
@@ -119,7 +121,7 @@ def test_what_happens_once_to_everything_is_survived(
 
 def test_the_server_says_how_long_to_wait(trysail: Trysail, weed: Place, proxy: FaultProxy) -> None:
     """Retry-After is obeyed: the wait that is said is that long, and a little more, so that not all come at once."""
-    proxy.when(_list_of("secrets"), status(429, Retry_After="2"))
+    proxy.when(lambda ask: _list_of("secrets")(ask) and ask.whole, status(429, Retry_After="2"))
     ended = run(trysail, weed, proxy)
     (said,) = [line for line in ended.err.splitlines() if "retrying" in line]
     assert said.startswith(f"  retrying list of secrets in {SPACE} in 2.")
@@ -141,7 +143,7 @@ def test_an_expired_token_without_another_is_a_gap(trysail: Trysail, weed: Place
     """410 without a fresh token: the rest of that list is missing, by name, and what was read is kept."""
     proxy.when(lambda ask: bool(ask.token) and ask.whole, expired(resumable=False))
     ended = run(trysail, weed, proxy, code=3)
-    assert f"? the rest of configmaps in namespace {SPACE}, after 50 items: The provided continue" in ended.out
+    assert f"? the rest of configmaps in namespace {SPACE}, after 50 items The provided continue" in ended.said
     trysail("verify", weed.manifest()["name"], "-f", policy(trysail, weed))
 
 
@@ -186,7 +188,7 @@ def test_objects_deleted_between_plan_and_run(
 
     proxy.when(lambda ask: _list_of("secrets")(ask) and ask.whole, after(delete))
     ended = run(trysail, weed, proxy)
-    assert f"~ secrets in namespace {SPACE}: planned 6, stored 5" in ended.out
+    assert f"~ secrets in namespace {SPACE}: planned 6, stored 5" in ended.said
     assert weed.manifest()["phase"] == "Completed"
 
 
@@ -218,30 +220,28 @@ def test_what_never_passes_is_named(cluster: ControlPlane, trysail: Trysail, tmp
         "unavailable in both": (lists, status(503, b"service unavailable"), 3),
         "no discovery": (lambda ask: ask.path == "/apis", status(500), 1),
         "nothing to read": (
-            lambda ask: ask.whole and "limit=" in ask.target and "/namespaces/" in ask.path,
+            lambda ask: ask.whole and ("/namespaces/" + SPACE in ask.path or "fieldSelector" in ask.target),
             dropped(),
             1,
         ),
     }
-    places, running, proxies = {}, {}, []
-    for name, (matches, fault, _) in faults.items():
-        folder = tmp_path / name.replace(" ", "-")
-        folder.mkdir()
-        places[name] = folder_place(folder / "backups")
-        proxies.append(FaultProxy(cluster, folder).__enter__())
-        proxies[-1].always(matches, fault)
-        alone = Trysail(folder, trysail.env)
-        words = ("run", "-f", policy(alone, places[name]), "--auto-approve", "--kubeconfig", proxies[-1].kubeconfig)
-        running[name] = alone.start(*words)
-    ended = {name: running[name].wait(code) for name, (_, _, code) in faults.items()}
-    for proxy in proxies:
-        proxy.__exit__()
+    places, running, ended = {}, {}, {}
+    with ExitStack() as stack:
+        for name, (matches, fault, _) in faults.items():
+            folder = tmp_path / name.replace(" ", "-")
+            folder.mkdir()
+            places[name] = folder_place(folder / "backups")
+            proxy = stack.enter_context(FaultProxy(cluster, folder))
+            proxy.always(matches, fault)
+            alone = Trysail(folder, trysail.env)
+            words = ("run", "-f", policy(alone, places[name]), "--auto-approve", "--kubeconfig", proxy.kubeconfig)
+            running[name] = stack.enter_context(alone.start(*words))
+        for name, (_, _, code) in faults.items():
+            ended[name] = running[name].wait(code)
 
-    assert (
-        f"? secrets in namespace {SPACE}: the list of secrets is not what Kubernetes' API promises"
-        in ended["malformed in the run"].out
-    )
-    assert "? secrets: the API server answers 503: service unavailable" in ended["unavailable in both"].out
+    lost = f"? secrets in namespace {SPACE} the list of secrets is not what Kubernetes' API promises"
+    assert lost in ended["malformed in the run"].said
+    assert "? secrets the API server answers 503: service unavailable" in ended["unavailable in both"].said
     for name in ("malformed in the run", "unavailable in both"):
         manifest = places[name].manifest()
         assert manifest["phase"] == "PartiallyFailed"

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 from unittest.mock import patch
 
 import yaml
@@ -36,6 +36,11 @@ class Ended:
     code: int
     out: str
     err: str
+
+    @property
+    def said(self) -> str:
+        """Standard output without its line breaks, which come where the text is too wide."""
+        return " ".join(self.out.split())
 
 
 @dataclass(frozen=True)
@@ -94,10 +99,17 @@ class Trysail:
 
 
 class Running:
-    """A command that has begun as a process."""
+    """A command that has begun as a process; leaving its `with` block ends it."""
 
     def __init__(self, process: subprocess.Popen[bytes], words: list[str]) -> None:
         self._process, self._words = process, words
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
 
     def send(self, number: signal.Signals) -> None:
         """Sends a signal to the process."""
@@ -110,11 +122,8 @@ class Running:
 
     def wait(self, code: int) -> Ended:
         """Its end; a process that is late is killed, and fails the test."""
-        try:
+        with self:
             out, err = self._process.communicate(timeout=PATIENCE)
-        finally:
-            self._process.kill()
-            self._process.wait()
         return checked(self._words, Ended(self._process.returncode, out.decode(), err.decode()), code)
 
 

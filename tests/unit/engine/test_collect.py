@@ -23,7 +23,7 @@ from runner.errors import (
     Unauthorized,
 )
 from runner.model.canonical import canonical
-from runner.model.cluster import ListRequest, Page
+from runner.model.cluster import ListRequest, Page, Resource
 from runner.model.inventory import Inventory, Unreadable
 from runner.plan.backup import plan_backup
 from runner.plan.selection import Selection
@@ -36,6 +36,12 @@ from tests.fakes.observer import RecordingObserver
 from tests.unit.plan.build import policy
 
 MANY = 130  # ConfigMaps in each of two namespaces: more than fit in a first page, and worth counting
+# Read by pages, by counts, and by a selector that matches everything.
+SPECS: tuple[dict[str, Any], ...] = (
+    {},
+    {"includedNamespaces": ["n*"]},
+    {"labelSelector": {"matchExpressions": [{"key": "x", "operator": "DoesNotExist"}]}},
+)
 SERVED = ("configmaps", "secrets", "pods", "persistentvolumeclaims", "persistentvolumes")
 
 
@@ -54,8 +60,13 @@ def crowd() -> FakeCluster:
     return cluster_of(*objects, config_map("other", "c"))
 
 
-def collected(cluster: ClusterReader, order: Random | None = None, **spec: Any) -> Inventory:
+def collected(cluster: ClusterReader, **spec: Any) -> Inventory:
     """What a policy with this spec needs of it."""
+    return ordered(None, cluster, **spec)
+
+
+def ordered(order: Random | None, cluster: ClusterReader, **spec: Any) -> Inventory:
+    """The same, with requests that are answered in some order."""
     retrier = Retrier(SimulatedClock(), RecordingObserver())
     return collect(cluster, SimulatedExecutor(order), retrier, Selection(policy(**spec).policy.spec))
 
@@ -137,7 +148,7 @@ def test_whatever_is_done_first_the_inventory_is_the_same() -> None:
     """Requests are answered in any order."""
     expected = canonical(collected(crowd()))
     for seed in range(10):
-        assert canonical(collected(crowd(), Random(seed))) == expected
+        assert canonical(ordered(Random(seed), crowd())) == expected
 
 
 def test_what_no_decision_needs_is_not_asked_for() -> None:
@@ -230,7 +241,7 @@ def test_what_cannot_be_read_never_ends_the_plan(error: TrysailError) -> None:
     assert counts(inventory) == {("configmaps", "a"): 1}
 
 
-@pytest.mark.parametrize("spec", [{}, {"includedNamespaces": ["n*"]}, {"labelSelector": {"matchLabels": {"a": "b"}}}])
+@pytest.mark.parametrize("spec", SPECS)
 def test_a_failure_after_the_first_page_is_named(spec: dict[str, Any]) -> None:
     """Counting, reading on, and the search for excluded items may fail alone: never silence, never the end."""
     struck = set()
@@ -243,9 +254,8 @@ def test_a_failure_after_the_first_page_is_named(spec: dict[str, Any]) -> None:
                 if len(seen) == number:
                     raise ClusterError("400")
 
-        inventory = collected(
-            FaultyCluster(crowd(), strike, most_items=0 if "includedNamespaces" in spec else 50), **spec
-        )
+        most = 0 if "includedNamespaces" in spec else 50
+        inventory = collected(FaultyCluster(crowd(), strike, most_items=most), **spec)
         if len(seen) >= number:
             struck.add(number)
             assert {name for name, _ in unreadable(inventory)} == {"configmaps"}
@@ -254,7 +264,7 @@ def test_a_failure_after_the_first_page_is_named(spec: dict[str, Any]) -> None:
 
 def test_expired_credentials_end_it() -> None:
     """A 401 would meet everything alike: it is raised, whichever question meets it."""
-    for spec in ({}, {"includedNamespaces": ["n*"]}, {"labelSelector": {"matchLabels": {"a": "b"}}}):
+    for spec in SPECS:
         cluster = FaultyCluster(crowd(), _calm, most_items=100)
         collected(cluster, **spec)
         asked = len(cluster.pages) + 2
@@ -290,24 +300,42 @@ def test_a_type_that_went_away_is_nothing_to_miss() -> None:
 
 def test_a_group_that_is_down_is_in_the_inventory() -> None:
     """What discovery could not name is told on, with its reason."""
-    cluster = cluster_of(definition("widgets", "Widget", "x.example.com"))
+    cluster = FakeCluster(definition("widgets", "Widget", "x.example.com"))
     cluster.break_group("x.example.com/v1", "no backend")
     (failure,) = collected(cluster).failures
     assert (failure.group_version, failure.reason) == ("x.example.com/v1", "no backend")
 
 
-def test_a_list_with_something_that_is_no_object_is_named() -> None:
-    """A malformed item makes its type unreadable; its bytes are not in the reason."""
+@pytest.mark.parametrize("spec", [{}, {"includedNamespaces": ["n*"]}])
+def test_a_list_with_something_that_is_no_object_is_named(spec: dict[str, Any]) -> None:
+    """A malformed item makes its type unreadable, and no other; its bytes are not in the reason."""
 
     def spoilt(page: Page) -> Page:
-        bad = msgspec.Raw(b'{"metadata":{"name":17,"hunter2":1}}')
-        is_map = any(b"ConfigMap" in bytes(item) or b"data" in bytes(item) for item in page.items)
-        return msgspec.structs.replace(page, items=(*page.items, bad)) if is_map else page
+        if not any(b'"name":"pv"' in bytes(item) for item in page.items):
+            return page
+        return msgspec.structs.replace(page, items=(*page.items, msgspec.Raw(b'{"metadata":{"name":17,"hunter2":1}}')))
 
-    objects = [config_map("a", "x", key="data")]
-    inventory = collected(FaultyCluster(cluster_of(*objects), _calm, alter=spoilt), labelSelector=None)
-    for lost in inventory.unreadable:
-        assert "hunter2" not in lost.reason
+    volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": "pv"}}
+    cluster = FaultyCluster(cluster_of(config_map("n0", "x"), volume), _calm, alter=spoilt)
+    inventory = collected(cluster, **spec)
+    assert unreadable(inventory) == [("persistentvolumes", "")]
+    assert "hunter2" not in inventory.unreadable[0].reason
+    assert counts(inventory) == {("configmaps", "n0"): 1}
+
+
+def test_a_namespace_that_is_no_object_is_an_error_of_ours() -> None:
+    """An answer that is not understood is a BadResponse, wherever it comes from."""
+    strike = fail(Forbidden("may not list namespaces"), "namespaces")
+
+    class Garbling(FaultyCluster):
+        """Answers a GET with something else."""
+
+        def get(self, resource: Resource, namespace: str, name: str) -> bytes:
+            """Not an object."""
+            return b'{"kind":"Status"}'
+
+    with pytest.raises(BadResponse):
+        collected(Garbling(cluster_of(), strike), includedNamespaces=["a"])
 
 
 def _calm(call: Call) -> None:

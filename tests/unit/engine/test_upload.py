@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from itertools import count
 from random import Random
 
 import pytest
@@ -35,14 +36,18 @@ class Desk:
     """A sender with all that it needs, in front of a store that fails as a script says."""
 
     def __init__(
-        self, script: Script | None = None, store: MemoryStore | None = None, order: Random | None = None
+        self,
+        script: Script | None = None,
+        store: MemoryStore | None = None,
+        order: Random | None = None,
+        touched: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.script = script or Script()
         self.inner = store or MemoryStore()
         self.store = FaultyStore(self.inner, self.script)
         self.clock = SimulatedClock()
         self.observer = RecordingObserver()
-        self.executor = SimulatedExecutor(order)
+        self.executor = SimulatedExecutor(order, touched=touched)
         retrier = Retrier(self.clock, self.observer)
         self.sender = Sender(self.store, self.executor, retrier, "prod/daily/b1/", part_bytes=10)
 
@@ -208,28 +213,23 @@ def test_nothing_is_visible_before_the_end() -> None:
 
 
 def test_lost_replies_of_an_upload() -> None:
-    """To its beginning, to parts, to its completion: the object is whole, and no second upload is left."""
+    """To its beginning, to parts, to its completion: the object is whole, and a sweep takes the other uploads back."""
     script = Script(after={"upload": [LOST, LOST], "part": [LOST, None, LOST], "complete": [LOST, LOST]})
     desk = Desk(script)
     assert filled(desk).finish() == stored(b"0123456789abcdefghijABCDE")
     assert len(desk.store.begun) == 3
+    desk.sender.sweep()
     assert not desk.inner.unfinished("")
     assert not desk.warnings()
 
 
-def test_nothing_is_listed_where_no_reply_was_lost() -> None:
-    """The search for uploads that nobody knows of costs a request: only where there may be one."""
-    desk = Desk()
-    filled(desk).finish()
-    assert desk.verbs() == ["upload", "part", "part", "part", "complete"]
-
-
 def test_an_object_of_the_same_bytes_is_ours() -> None:
-    """Another run of the same name may have stored them; then our own upload is taken back."""
+    """Another run of the same name may have stored them; a sweep takes our own upload back."""
     desk = Desk()
     stream = filled(desk)
     desk.inner.create("prod/daily/b1/x.gz", b"0123456789abcdefghijABCDE")
     stream.finish()
+    desk.sender.sweep()
     assert not desk.inner.unfinished("")
 
 
@@ -287,26 +287,39 @@ def test_abort_of_nothing_does_nothing() -> None:
     assert desk.script.calls == []
 
 
-def test_abort_finds_an_upload_whose_beginning_was_cancelled() -> None:
+def test_a_sweep_finds_an_upload_whose_beginning_was_cancelled() -> None:
     """The signal came while the store began it: its id is not known, and yet it is taken back."""
     desk = Desk(Script(after={"upload": [Cancelled("SIGINT")]}))
     stream = desk.sender.stream("x.gz")
     with pytest.raises(Cancelled):
         stream.write(bytes(10))
-    assert desk.inner.unfinished("")
     stream.abort()
+    assert desk.inner.unfinished("")
+    desk.sender.sweep()
     assert not desk.inner.unfinished("")
 
 
-def test_abort_finds_uploads_whose_beginning_was_never_answered() -> None:
-    """Every reply was lost: all of them are taken back, and those of other keys stay."""
-    desk = Desk(Script(after={"upload": [LOST] * 7}))
-    desk.inner.upload("prod/daily/b1/x.gz.other")
-    stream = desk.sender.stream("x.gz")
-    with pytest.raises(StoreUnreachable):
-        stream.write(bytes(10))
-    stream.abort()
-    assert [left.key for left in desk.inner.unfinished("")] == ["prod/daily/b1/x.gz.other"]
+def test_a_sweep_leaves_what_other_runs_have_begun() -> None:
+    """All uploads under this backup's prefix are taken back, and no others."""
+    desk = Desk()
+    for key in ("prod/daily/b1/x.gz", "prod/daily/b1/index.jsonl.gz", "prod/daily/b10/x.gz", "prod/daily/b2/x.gz"):
+        desk.inner.upload(key)
+    desk.sender.sweep()
+    assert [left.key for left in desk.inner.unfinished("")] == ["prod/daily/b10/x.gz", "prod/daily/b2/x.gz"]
+
+
+def test_a_sweep_that_fails_is_told() -> None:
+    """It is tried again, not for long, and is no error."""
+    desk = Desk(Script(before={"unfinished": [StoreBusy("503")]}))
+    desk.inner.upload("prod/daily/b1/x.gz")
+    desk.sender.sweep()
+    assert not desk.inner.unfinished("")
+    for verb in ("unfinished", "discard"):
+        desk = Desk(Script(before={verb: [StoreUnreachable("gone")] * 99}))
+        desk.inner.upload("prod/daily/b1/x.gz")
+        desk.sender.sweep()
+        assert desk.warnings() == ["unfinished uploads may be left in the store: gone"]
+        assert desk.clock.passed < 5
 
 
 def test_abort_is_tried_again_and_not_for_long() -> None:
@@ -329,6 +342,30 @@ def test_an_abort_that_fails_is_told() -> None:
         (warning,) = desk.warnings()
         assert "unfinished upload of x.gz may be left" in warning
         assert error.message in warning
+
+
+def signal_at(number: int) -> Callable[[str], None]:
+    """A signal, when the main thread waits for the n-th time."""
+    waits = count(1)
+
+    def touched(what: str) -> None:
+        if what == "result" and next(waits) == number:
+            raise Cancelled("SIGINT")
+
+    return touched
+
+
+def test_a_part_that_was_waited_for_when_the_signal_came_is_waited_for_again() -> None:
+    """Its thread goes on: were it forgotten, it would send its part after the abort."""
+    for seed in range(30):
+        desk = Desk(order=Random(seed), touched=signal_at(seed % 10 + 1))
+        stream = desk.sender.stream("x.gz")
+        with pytest.raises(Cancelled):
+            stream.write(bytes(200))
+        stream.abort()
+        desk.executor.leave()
+        assert desk.store.late == 0
+        assert not desk.inner.unfinished("")
 
 
 def test_a_failed_part_does_not_keep_the_abort_from_its_work() -> None:

@@ -129,7 +129,21 @@ def test_a_selected_service_account_brings_bindings_and_roles_of_its_namespace()
     )  # fmt: skip
     assert names_of(plan, f"shop/rolebindings.{RBAC}") == ("api",)
     assert names_of(plan, f"shop/roles.{RBAC}") == ("reads",)
-    assert why(plan, f"shop/roles.{RBAC}") == "granted by rolebinding api"
+    assert why(plan, f"shop/roles.{RBAC}") == "granted by rolebinding shop/api"
+
+
+def test_a_role_binding_brings_its_cluster_role() -> None:
+    """A selected RoleBinding may grant a ClusterRole, without which it is of no use after a restore."""
+    plan = planned(
+        {
+            f"shop/rolebindings.{RBAC}": [binding("viewers", "ClusterRole/view"), binding("own", "Role/reads")],
+            f"shop/roles.{RBAC}": named("reads"),
+            f"clusterroles.{RBAC}": named("view", "edit"),
+        },
+        **SHOP,
+    )
+    assert names_of(plan, f"clusterroles.{RBAC}") == ("view",)
+    assert why(plan, f"clusterroles.{RBAC}") == "granted by rolebinding shop/viewers"
 
 
 def test_a_custom_resource_brings_its_definition() -> None:
