@@ -48,6 +48,8 @@ class ControlPlane:
         self._etcd_port = free_port()
         self._etcd_peer_port = free_port()
         self._processes: dict[str, ServerProcess] = {}
+        # Found now: a test that starts a server again may have changed HOME, where the built program is kept.
+        self._program = controlplane_program()
         self.tokens = {user: secrets.token_hex(16) for user in USERS}
         self.token = self.tokens["admin"]
         self.server = f"https://127.0.0.1:{self._port}"
@@ -174,7 +176,7 @@ class ControlPlane:
 
     def _run(self, name: str, *flags: str) -> ServerProcess:
         log = self._dir / f"{name}.log"
-        self._processes[name] = ServerProcess([controlplane_program(), name, *flags], log=log)
+        self._processes[name] = ServerProcess([self._program, name, *flags], log=log)
         return self._processes[name]
 
     def _found(self, *paths: str) -> bool:
