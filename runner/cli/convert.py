@@ -84,7 +84,7 @@ def _report(conversion: Conversion, collected: Collected) -> Iterator[str]:
         verb = "changes" if count == 1 else "change"
         yield f"{_counted(count, 'thing')} left behind {verb} what is backed up, or how it is kept."
     if count := counts[Severity.TO_DO]:
-        yield f"{_counted(count, 'thing')} left behind {'is' if count == 1 else 'are'} to be had in another way: see the comments."
+        yield f"{_counted(count, 'thing')} {'is' if count == 1 else 'are'} to be done otherwise: see the comments."
     for why, count in Counter(skipped.why for skipped in conversion.skipped).items():
         yield harmless(f"{_counted(count, 'Backup')} skipped: {why}.")
     if collected.ignored:

@@ -26,7 +26,7 @@ from runner.engine.render_here import RenderHere
 from runner.engine.retry import Retrier
 from runner.engine.sources import ListLimits, Sources
 from runner.engine.store_objects import ObjectsStored, store_objects
-from runner.engine.upload import PART_BYTES, Sender
+from runner.engine.upload import PART_BYTES, Sender, Stream
 from runner.errors import Cancelled, ClusterError, KeyExists, StoreError
 from runner.model.canonical import canonical, digest, readable
 from runner.model.event import Finished, Missing, PhaseBegun, Started, Warned
@@ -179,13 +179,20 @@ class _Run:
                 self.limits.member_bytes,
             )
             keys = {ARCHIVE: archive.finish(), INDEX: index.finish()}
-        except BaseException:
-            archive.abort()
-            index.abort()
             self.sender.sweep()
+        except BaseException:
+            try:
+                self._take_back(archive, index)
+            except Cancelled:  # the first signal came just now: it ends the run, and not the tidying up
+                self._take_back(archive, index)
+                raise
             raise
-        self.sender.sweep()
         return stored.with_keys(keys)
+
+    def _take_back(self, *streams: Stream) -> None:
+        for stream in streams:
+            stream.abort()
+        self.sender.sweep()
 
     def _refuse_nothing(self, stored: ObjectsStored) -> None:
         """A backup that should hold something and holds nothing is a failure, not a backup."""

@@ -134,23 +134,26 @@ class Stream:
         return stored
 
     def abort(self) -> None:
-        """Takes back what was sent and is not visible. Where even that fails, the next run reports what is left."""
+        """Takes back what was sent and is not visible. Where even that fails, the next run reports what is left.
+
+        May be called again, as when a signal has ended it.
+        """
         retrier = replace(self.sender.retrier, limits=CLEANING)
-        upload, self._upload = self._upload, None
-        running = [pending for pending in self._pending if not pending.cancel()]
-        self._pending.clear()
-        if upload is None:
-            return
+        self._pending = deque(pending for pending in self._pending if not pending.cancel())
         # A part that arrives after the abort would leave a dangling upload on S3 (AbortMultipartUpload's reference).
-        for pending in running:
+        while self._pending:
             with suppress(StoreError):  # of a part that nobody wants any more
-                pending.result()
+                self._pending[0].result()
+            self._pending.popleft()
+        if self._upload is None:
+            return
         retrier = replace(self.sender.retrier, limits=CLEANING)
         try:
-            retrier.call(f"abort of {self.key}", upload.abort)
+            retrier.call(f"abort of {self.key}", self._upload.abort)
         except StoreError as error:
             message = f"an unfinished upload of {self.key} may be left in the store: {error.message}"
             retrier.observer.notice(Warned(message=message))
+        self._upload = None
 
     def _send(self, part: bytes) -> None:
         retrier = self.sender.retrier

@@ -26,6 +26,7 @@ LOCATION = BackupStorageLocation.__name__
 POLICY = BackupPolicy.__name__
 # What installers and controllers write of themselves; it would not be true of what is made here.
 _FOREIGN_LABELS = ("velero.io/", "helm.sh/", "app.kubernetes.io/managed-by")
+_INSTALLED = ("component", "velero")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +202,7 @@ class _Converting:
         kind: type[BackupPolicy | BackupStorageLocation] = (
             BackupStorageLocation if draft.value["kind"] == LOCATION else BackupPolicy
         )
-        self.findings += original.findings or draft.findings(kind)
+        self.findings += draft.findings(kind)
         value = draft.value
         self.made.append(Made(kind.__name__, value["metadata"]["name"], value, document, tuple(sorted(original.notes))))
 
@@ -210,7 +211,7 @@ def _labels(original: Original, draft: Draft, *paths: Fields) -> None:
     """Labels of the document, and those that a Schedule gives to its Backups; the document's own win."""
     for path in paths:
         labels: Mapping[str, Value] = original.mapping(*path)
-        foreign = [name for name in labels if name.startswith(_FOREIGN_LABELS)]
+        foreign = [name for name in labels if name.startswith(_FOREIGN_LABELS) or (name, labels[name]) == _INSTALLED]
         for name, value in labels.items():
             at = ("metadata", "labels", name)
             if name in foreign:

@@ -7,6 +7,7 @@ and Azure.
 from __future__ import annotations
 
 import re
+import shlex
 
 from runner.policies.convert_notes import Draft, Original, Severity
 
@@ -172,7 +173,8 @@ def _certificates_of_s3(original: Original, draft: Draft, name: str) -> None:
             Severity.TO_DO,
             (*_STORAGE, "caCert"),
             "certificates are in a file here, and not in the document",
-            f"decode them into it, where Trysail runs: base64 -d > {file}",
+            f"write them into it, where Trysail runs: kubectl get backupstoragelocation {_on_command_line(original)} "
+            f"-o jsonpath='{{.spec.objectStorage.caCert}}' | base64 -d > {file}",
         )
     if original.value(*_STORAGE, "caCertRef") is not None:
         draft.put((*_STORAGE, "caFile"), file, (*_STORAGE, "caCertRef"))
@@ -182,6 +184,12 @@ def _certificates_of_s3(original: Original, draft: Draft, name: str) -> None:
             "certificates are in a file here, and not in a Secret",
             f"write what the Secret holds into {file}, where Trysail runs, or mount it there",
         )
+
+
+def _on_command_line(original: Original) -> str:
+    namespace = original.text("metadata", "namespace")
+    name = shlex.quote(original.text("metadata", "name"))
+    return f"{name} -n {shlex.quote(namespace)}" if namespace else name
 
 
 def _certificates_of_azure(original: Original) -> None:

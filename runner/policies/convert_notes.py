@@ -78,7 +78,7 @@ class Original:
         value = self.value(*path)
         if value is None or isinstance(value, list):
             return value or []
-        self.mistake(path, f"must be a list, not {spoken(value)}")
+        self.mistake(path, f"must be a list, not {spoken(value)}", "put it in brackets")
         return []
 
     def mapping(self, *path: str) -> dict[str, Value]:
@@ -135,11 +135,16 @@ class Draft:
         self.origins[path] = origin
 
     def findings(self, kind: type[M]) -> Iterator[Finding]:
-        """Why this is no document of `kind`, said of Velero's document; none if it is one."""
+        """Why nothing comes of the conversion, said of Velero's document: its mistakes, and what is none of `kind`."""
+        yield from self.original.findings
         unplaced = Document(self.value, self.original.document.start, {}, {}, {}, ())
         if hold(kind, unplaced).findings:
+            said = [found.path for found in self.original.findings]
             for found in hold(kind, self._placed(unplaced)).findings:
-                yield replace(found, path=self._origin(found.path))
+                path = self._origin(found.path)
+                # What is missing here because it was a mistake there is not said twice.
+                if not any(path.startswith(other) or other.startswith(path) for other in said):
+                    yield replace(found, path=path)
 
     def _placed(self, document: Document) -> Document:
         source = self.original.document

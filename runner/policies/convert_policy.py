@@ -7,12 +7,11 @@ and item_backupper.go; of what an unset field means, its backup_controller.go.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from runner.model.cluster import Resource
 from runner.model.policy import NEW_FAMILY, OLD_FAMILY
-from runner.plan.globs import first_resource_match
 from runner.policies.convert_notes import Draft, Fields, Original, Severity
+from runner.policies.convert_related import Filter, missing_related
 from runner.policies.parse import Value
 from runner.policies.scalars import shown
 
@@ -26,34 +25,6 @@ _ITEMS_BY_TYPE = (
 # Velero's server excludes these of its own accord, and writes so into every Backup.
 _EXCLUDED_BY_SERVER = frozenset(("volumesnapshotcontents.snapshot.storage.k8s.io",))
 _EXCLUDED_IN_NAMESPACES_BY_SERVER = frozenset(("volumesnapshots.snapshot.storage.k8s.io",))
-
-
-def _type(name: str, kind: str, *short_names: str, namespaced: bool = False) -> Resource:
-    plural, _, group = name.partition(".")
-    return Resource(group, plural, "v1", kind, namespaced=namespaced, short_names=short_names)
-
-
-_CLAIMS = _type("persistentvolumeclaims", "PersistentVolumeClaim", "pvc", namespaced=True)
-_ACCOUNTS = _type("serviceaccounts", "ServiceAccount", "sa", namespaced=True)
-# What Velero adds to a backup, whatever includes say of cluster-scoped types, because an item of another type is there.
-_RELATED: tuple[tuple[Resource, Resource], ...] = (
-    (_type("persistentvolumes", "PersistentVolume", "pv"), _CLAIMS),
-    (_type("clusterrolebindings.rbac.authorization.k8s.io", "ClusterRoleBinding"), _ACCOUNTS),
-    (_type("clusterroles.rbac.authorization.k8s.io", "ClusterRole"), _ACCOUNTS),
-)
-# The same of a custom resource; a type counts as one unless it is of Kubernetes' own, by group or by name.
-_DEFINITIONS = _type("customresourcedefinitions.apiextensions.k8s.io", "CustomResourceDefinition", "crd", "crds")
-_BUILT_IN_GROUPS = ("apps", "autoscaling", "batch", "extensions", "policy")
-_BUILT_IN = frozenset((
-    "cm", "cj", "configmap", "configmaps", "cronjob", "cronjobs", "daemonset", "daemonsets", "deploy", "deployment",
-    "deployments", "ds", "endpoints", "endpointslices", "ep", "ev", "event", "events", "horizontalpodautoscalers",
-    "hpa", "ing", "ingress", "ingresses", "job", "jobs", "limitranges", "limits", "namespace", "namespaces", "netpol",
-    "networkpolicies", "ns", "pdb", "persistentvolume", "persistentvolumeclaim", "persistentvolumeclaims",
-    "persistentvolumes", "po", "pod", "poddisruptionbudgets", "pods", "pv", "pvc", "quota", "rc", "replicaset",
-    "replicasets", "replicationcontrollers", "resourcequotas", "role", "rolebinding", "rolebindings", "roles", "rs",
-    "sa", "sc", "secret", "secrets", "service", "serviceaccount", "serviceaccounts", "services", "statefulset",
-    "statefulsets", "storageclass", "storageclasses", "sts", "svc",
-))  # fmt: skip
 
 _NO_MEANING = {
     "orderedResources": "objects are stored in an order of their own; Velero's matters to hooks and snapshots alone",
@@ -205,8 +176,9 @@ def _only_related(spec: _Spec) -> bool:
     It takes all where its newer filters leave out nothing, but for what its server does of its own accord.
     """
     newer = any(spec.listed(name) for name in NEW_FAMILY)
+    older = any(spec.value(name) is not None for name in OLD_FAMILY)
     return (
-        newer
+        (newer and not older)
         and spec.every_namespace
         and not (
             _EXCLUDED_BY_SERVER.issuperset(_words(spec.listed("excludedClusterScopedResources")))
@@ -221,12 +193,10 @@ def _note_missing(spec: _Spec, name: str, family: str) -> None:
 
     `name` is the list, and `family` ends the names of the filters on types that are in namespaces.
     """
-    listed, excluded = _words(spec.listed(name)), _words(spec.listed(name.replace("included", "excluded")))
-    missing = [
-        resource.name
-        for resource in _related(_words(spec.listed(f"included{family}")), _words(spec.listed(f"excluded{family}")))
-        if first_resource_match(listed, resource) is None and first_resource_match(excluded, resource) is None
-    ]
+    missing = missing_related(
+        Filter(_words(spec.listed(name)), _words(spec.listed(name.replace("included", "excluded")))),
+        Filter(_words(spec.listed(f"included{family}")), _words(spec.listed(f"excluded{family}"))),
+    )
     if missing:
         spec.note(
             Severity.CHANGES,
@@ -236,23 +206,6 @@ def _note_missing(spec: _Spec, name: str, family: str) -> None:
             "add those types, of which every item is taken then"
             + (", or write includedClusterScopedResources: related" if name in NEW_FAMILY else ""),
         )
-
-
-def _related(included: list[str], excluded: list[str]) -> Iterator[Resource]:
-    """The cluster-scoped types that something selected in namespaces can be related to."""
-    for resource, by in _RELATED:
-        taken = not included or first_resource_match(included, by) is not None
-        if taken and first_resource_match(excluded, by) is None:
-            yield resource
-    if not included or any(_may_be_custom(word) for word in included):
-        yield _DEFINITIONS
-
-
-def _may_be_custom(word: str) -> bool:
-    name, _, group = word.lower().partition(".")
-    if not set(word).isdisjoint("*?["):
-        return True
-    return not group.endswith("k8s.io") and group not in _BUILT_IN_GROUPS if group else name not in _BUILT_IN
 
 
 def _words(values: list[Value]) -> list[str]:

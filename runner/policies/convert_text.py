@@ -15,7 +15,7 @@ from runner.policies.convert_notes import Note, Severity
 _WIDTH = 110
 _HEADINGS = {
     Severity.CHANGES: "Left behind, and it changes what is backed up, or how it is kept:",
-    Severity.TO_DO: "Left behind, and to be had in another way:",
+    Severity.TO_DO: "To be done otherwise, or before the first run:",
     Severity.OTHERWISE: "Converted, in other words:",
     Severity.NO_MEANING: "Left behind, since it has no meaning here:",
 }

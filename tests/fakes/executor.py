@@ -59,9 +59,10 @@ class SimulatedExecutor:
         self._touched("cancel")
         if self._order is not None and pending in self._waiting and self._order.random() < 1 / 3:
             pending.begun = True
-        if pending.done or pending.begun or pending not in self._waiting:
+        if pending.done or pending.begun:
             return False
-        self._waiting.remove(pending)
+        if pending in self._waiting:
+            self._waiting.remove(pending)
         return True
 
     def run(self, pending: SimulatedWork[T]) -> None:

@@ -25,13 +25,13 @@ class Place:
     url: str  # for --location
     store: ObjectStore
 
-    def keys(self) -> list[str]:
+    def all_keys(self) -> list[str]:
         """Every key, visible or not a backup."""
         return [stored.key for stored in self.store.keys("")]
 
     def read(self, name: str) -> bytes:
         """The content of the only key that ends in `name`, unpacked if it is compressed."""
-        (key,) = [key for key in self.keys() if key.endswith("/" + name)]
+        (key,) = [key for key in self.all_keys() if key.endswith("/" + name)]
         content = self.store.read(key)
         return gzip.decompress(content) if name.endswith(".gz") else content
 
@@ -42,7 +42,7 @@ class Place:
 
     def assert_no_backup(self) -> None:
         """Nothing is committed, and no upload dangles."""
-        assert [key for key in self.keys() if key.endswith("manifest.json")] == []
+        assert [key for key in self.all_keys() if key.endswith("manifest.json")] == []
         assert self.store.unfinished("") == ()
 
 

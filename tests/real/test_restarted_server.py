@@ -23,6 +23,7 @@ Json = dict[str, Any]
 
 SPACE: Final = "restarted"
 CONFIG_MAPS: Final = 150  # three pages
+PATIENCE: Final = 100.0  # seconds for a restart, on a machine with other things to do
 REFUSED: Final = 3  # requests in a row that meet the dead server; after that the proxy waits for the living one
 
 
@@ -60,7 +61,14 @@ def test_a_crash_in_the_middle_of_a_list(
 ) -> None:
     """Connections are refused, then there is a new process: the run waits, goes on, and lacks nothing."""
     back = Event()
-    restart = Thread(target=lambda: (plane.start_apiserver(), back.set()))
+
+    def start() -> None:
+        try:
+            plane.start_apiserver()
+        finally:
+            back.set()
+
+    restart = Thread(target=start)
 
     def crash() -> None:
         plane.stop_apiserver()
@@ -69,7 +77,7 @@ def test_a_crash_in_the_middle_of_a_list(
     with FaultProxy(plane, tmp_path) as proxy:
         proxy.when(_goes_on, after(crash))
         proxy.when(_goes_on, lambda _, forward: forward(), times=REFUSED)
-        proxy.always(_goes_on, after(lambda: back.wait(120)))
+        proxy.always(_goes_on, after(lambda: back.wait(PATIENCE)))
         ended = trysail("run", "-f", policy, "--auto-approve", "--kubeconfig", proxy.kubeconfig)
     restart.join()
     assert f"retrying list of configmaps in {SPACE}" in ended.err
@@ -93,7 +101,7 @@ def test_continue_tokens_that_really_expire(
         pages = [ask for ask in proxy.asked if _goes_on(ask)]
     (listed,) = [one for one in weed.manifest()["lists"] if one["resource"] == "configmaps"]
     assert (listed["consistent"], listed["planned"], listed["stored"]) == (False, CONFIG_MAPS, CONFIG_MAPS + 1)
-    assert len({ask.token for ask in pages}) >= 3  # the expired one, the one that came with the error, the next
+    assert len({ask.token for ask in pages}) == 2  # the expired one, and the one that came with the error
     trysail("verify", "latest", "-f", policy)
     names = trysail("get", "latest", "configmaps", "-A", "-o", "name", "-f", policy).out.splitlines()
     assert len(names) == len(set(names)) == CONFIG_MAPS + 1

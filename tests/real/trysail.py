@@ -54,7 +54,12 @@ class Trysail:
         """Runs it in this process; any other exit code than `code` fails the test."""
         words = [str(argument) for argument in arguments]
         out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8") for _ in range(2))
-        with patch.dict(os.environ, self._environment()), redirect_stdout(out), redirect_stderr(err), _signals_kept():
+        with (
+            patch.dict(os.environ, self.environment(), clear=True),
+            redirect_stdout(out),
+            redirect_stderr(err),
+            _signals_kept(),
+        ):
             ended = exit_code(words)
         return checked(words, Ended(ended, _content(out), _content(err)), code)
 
@@ -71,7 +76,7 @@ class Trysail:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             cwd=self.folder,
-            env={**os.environ, **self._environment()},
+            env=self.environment(),
             start_new_session=True,
         )
         return Running(process, words)
@@ -92,10 +97,11 @@ class Trysail:
         path.write_text(yaml.safe_dump({**document, "spec": given}, sort_keys=False))
         return path
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """All that it finds in the environment."""
         # What the machine has of these must not lead a test to the machine's own clusters and buckets.
         apart = {"KUBECONFIG": str(self.folder / "no-kubeconfig"), "HOME": str(self.folder), "CI": "true"}
-        return {**apart, "AWS_EC2_METADATA_DISABLED": "true", **self.env}
+        return {**os.environ, **apart, "AWS_EC2_METADATA_DISABLED": "true", **self.env}
 
 
 class Running:

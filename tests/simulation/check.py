@@ -9,18 +9,17 @@ from runner.archive.manifest import read_manifest
 from runner.engine.fetch import Reading
 from runner.engine.retry import Retrier
 from runner.engine.verify import verify
-from runner.errors import Cancelled, ExitCode
+from runner.errors import Cancelled, ExitCode, KeyExists, PlanRefused
 from runner.model.catalog import Address, Committed
 from runner.model.event import Warned
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.cluster import UID
 from tests.fakes.executor import SimulatedExecutor
 from tests.fakes.observer import RecordingObserver
+from tests.simulation.contents import holds_what_it_should
 from tests.simulation.objects import SECRET_MARKS
-from tests.simulation.oracle import Oracle
-from tests.simulation.run import FIRST, LATER, Attempt, Story
+from tests.simulation.run import Attempt, Story
 from tests.simulation.stored import MANIFEST, Stored, intact_manifest, stored_backup
-from tests.simulation.world import Key
 
 _DEEP = 10  # of so many seeds, one has each object read as YAML once more
 LONGEST_WAIT = 72.0  # seconds: a minute for a server that wishes for more, and a fifth to spread it
@@ -30,7 +29,7 @@ def check(story: Story) -> None:
     """Raises AssertionError where the story broke a rule."""
     stored = _all_or_nothing(story)
     for name, backup in stored.items():
-        _holds_what_it_should(story, name, backup)
+        holds_what_it_should(story, name, backup)
     for attempt in story.attempts:
         _told_the_truth(story, attempt, stored)
         _took_back_its_uploads(story, attempt)
@@ -67,47 +66,6 @@ def _verifies(story: Story, address: Address, raw: bytes) -> None:
     reading = Reading(story.world.store, SimulatedExecutor(), Retrier(SimulatedClock(), RecordingObserver()))
     committed = Committed(address, read_manifest(raw, MANIFEST), 0)
     verify(reading, committed, deep=story.seed % _DEEP == 0)
-
-
-def _holds_what_it_should(story: Story, name: str, backup: Stored) -> None:
-    """Everything selected that was there all the while, as it was, or its absence is named; nothing excluded."""
-    world = story.world
-    namespaces = {key.name: versions[-1] for key, versions in world.versions.items() if key.resource == "namespaces"}
-    oracle = Oracle(world.spec, world.resources, namespaces)
-    missing = [gap["what"] for gap in backup.manifest["missing"]]
-    for unseen in namespaces.keys() & {what.removeprefix("namespaces ") for what in missing}:
-        namespaces[unseen] = {"metadata": {"name": unseen}}  # nobody could see its labels, nor that it is being deleted
-    untouched = story.untouched[LATER if name == LATER else FIRST]
-    for key in sorted(untouched - set(backup.objects)):
-        value = world.versions[key][-1]
-        if oracle.must_hold(key, value):
-            assert _named(key, value["apiVersion"], missing), f"{name}: {key} is not there, and not named: {missing}"
-    for key, value in backup.objects.items():
-        assert value in world.versions[key], f"{name}: {key} never was what is stored of it"
-        at_the_time = any(oracle.may_hold(key, version) for version in world.versions[key])
-        fits = at_the_time if key in world.touched else oracle.may_hold(key, value)
-        assert fits, f"{name}: {key} is stored, and the policy excludes it"
-    for step in backup.plan["steps"]:
-        for item in step.get("names", ()):
-            key = Key(step["resource"], step["namespace"], item)
-            if key in untouched and "deletionTimestamp" not in world.versions[key][-1]["metadata"]:
-                known = key in backup.objects or _named(key, step["apiVersion"], missing)
-                assert known, f"{name}: {key} was planned, and is neither there nor named: {missing}"
-
-
-def _named(key: Key, api_version: str, missing: list[str]) -> bool:
-    """Whether one of `missing` says that this object, or what it is of, is not there."""
-    where = f"{key.resource} in namespace {key.namespace}" if key.namespace else key.resource
-    item = f"{key.namespace}/{key.resource}/{key.name}" if key.namespace else f"{key.resource}/{key.name}"
-    exact = {
-        where,
-        item,
-        key.resource,
-        f"{key.resource} {key.name}",
-        f"an item of {key.resource}",
-        f"every type of {api_version}",
-    }
-    return any(what in exact or what.startswith(f"the rest of {where}, after ") for what in missing)
 
 
 def _told_the_truth(story: Story, attempt: Attempt, stored: dict[str, Stored]) -> None:
@@ -154,8 +112,11 @@ def _kept_secrets(attempt: Attempt) -> None:
 
 
 def _nothing_in_the_way(story: Story) -> None:
-    """The calm run after it succeeds, misses nothing, and tells exactly what lies around."""
-    later = story.later
+    """The calm run after it succeeds, misses nothing, and tells exactly what lies around; but a name is used once."""
+    again, later = story.again, story.later
+    if again is not None:
+        assert isinstance(again.error, KeyExists | PlanRefused), again.ending
+        assert not again.faults.met["stored by create"]
     if later.result is None:
         assert later.error is not None
         assert later.error.exit_code == ExitCode.FINDINGS, later.ending  # uncovered volumes, which the policy forbids

@@ -136,7 +136,7 @@ class Faults:
         if self._random.random() < weather.change:
             self._meet(f"change: {self._world.change(self._random)}", "change")
         if call.request is not None and call.request.continue_token and self._random.random() < expiry:
-            resumable = self._random.random() < 0.9
+            resumable = self._doom.expiring or self._random.random() < 0.9
             self._world.cluster.expire_tokens(resumable=resumable)
             self._meet("token expired" if resumable else "token expired for good")
         if self._random.random() < weather.cluster:
@@ -165,7 +165,9 @@ class Faults:
         """What becomes of a page."""
         if page.items and self._random.random() < self._weather.garbage:
             self._meet("garbage in a page")
-            return msgspec.structs.replace(page, items=(*page.items, msgspec.Raw(b'{"metadata":{"na')))
+            *items, last = page.items
+            cut = bytes(last)[: self._random.randrange(1, len(last))]
+            return msgspec.structs.replace(page, items=(*items, last, msgspec.Raw(cut)))
         return page
 
     # the store

@@ -102,6 +102,36 @@ def any_object(random: Random, namespaces: tuple[str, ...], kinds: tuple[str, ..
     return value | _content(random, kind.kind, metadata, namespaces)
 
 
+def application(random: Random, name: str) -> list[Object]:
+    """A Pod in the namespace `name`, and what belongs to it: of it all, perhaps the Pod alone has the labels."""
+    labels = {"app": "web", "tier": "back", "backup": "yes"}
+    account = {"kind": "ServiceAccount", "namespace": name, "name": "builder"}
+    values: list[tuple[str, str, Object]] = [
+        ("Pod", "web", {"spec": {"serviceAccountName": "builder", "volumes": [_mount("files"), _mount("db-0")]}}),
+        ("ServiceAccount", "builder", {}),
+        ("PersistentVolumeClaim", "files", {"spec": {"volumeName": "pv-1", "storageClassName": "fast"}}),
+        ("PersistentVolumeClaim", "db-0", {"spec": {"volumeName": "pv-2"}}),
+        ("PersistentVolume", "pv-1", {"spec": _volume(random, (name,))}),
+        ("RoleBinding", "edit", {"roleRef": {"kind": "Role", "name": "edit"}, "subjects": [account]}),
+        ("Role", "edit", {"rules": []}),
+        (
+            "ClusterRoleBinding",
+            "view:logs",
+            {"roleRef": {"kind": "ClusterRole", "name": "Edit"}, "subjects": [account]},
+        ),
+        ("ClusterRole", "Edit", {"rules": []}),
+    ]
+    objects = []
+    for kind, item, content in values:
+        metadata: Object = {"name": item}
+        if TYPES[kind].namespaced:
+            metadata["namespace"] = name
+        if kind in {"Pod", "ServiceAccount"} or random.random() < 0.3:
+            metadata["labels"] = labels
+        objects.append({"apiVersion": TYPES[kind].api_version, "kind": kind, "metadata": metadata, **content})
+    return objects
+
+
 def any_labels(random: Random) -> dict[str, str]:
     """Labels that policies may ask for; now and then one that excludes."""
     labels = {
@@ -169,10 +199,14 @@ def _pod(random: Random) -> Object:
     volumes: list[Object] = []
     if random.random() < 0.6:
         claim = random.choice((*CLAIMS, "gone"))
-        volumes.append({"name": "data", "persistentVolumeClaim": {"claimName": claim}})
+        volumes.append(_mount(claim))
     if random.random() < 0.2:
         volumes.append({"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}})
     return {"serviceAccountName": random.choice(ACCOUNTS), "volumes": volumes}
+
+
+def _mount(claim: str) -> Object:
+    return {"name": claim, "persistentVolumeClaim": {"claimName": claim}}
 
 
 def _volume(random: Random, namespaces: tuple[str, ...]) -> Object:

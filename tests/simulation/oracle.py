@@ -38,10 +38,10 @@ class Oracle:
     def must_hold(self, key: Key, value: Object) -> bool:
         """Whether a complete backup has this object."""
         if key.resource == "namespaces":
-            return not self._filters_items() and self.namespace_taken(key.name) and not self._type_excluded(key)
+            return not self.filters_items() and self.namespace_taken(key.name) and not self._type_excluded(key)
         scoped = key.namespace != ""
         return (
-            (self.namespace_taken(key.namespace) if scoped else self._cluster_scope() in {"all", "listed"})
+            (self.namespace_taken(key.namespace) if scoped else self.cluster_scope() in {"all", "listed"})
             and self.type_taken(key.resource)
             and self._item_matches(key, value)
             and not _marked(value)
@@ -83,7 +83,7 @@ class Oracle:
             includes, excludes = ("includedNamespaceScopedResources",), ("excludedNamespaceScopedResources",)
         else:
             includes, excludes = ("includedClusterScopedResources",), ("excludedClusterScopedResources",)
-            if self._cluster_scope() == "none":
+            if self.cluster_scope() == "none":
                 return False
         for field in (*excludes, "excludedResources"):
             if _named(resource, self.spec.get(field) or ()):
@@ -94,7 +94,8 @@ class Oracle:
                 return False
         return True
 
-    def _cluster_scope(self) -> str:
+    def cluster_scope(self) -> str:
+        """Which cluster-scoped items are wanted: all, listed, related, none."""
         listed = self.spec.get("includedClusterScopedResources")
         old = self.spec.get("includeClusterResources")
         if listed is not None and not isinstance(listed, str):
@@ -115,7 +116,8 @@ class Oracle:
         )
         return _named(self.resources[key.resource], patterns)
 
-    def _filters_items(self) -> bool:
+    def filters_items(self) -> bool:
+        """Whether items are picked by labels or names."""
         fields = ("labelSelector", "orLabelSelectors", "includedItems", "excludedItems")
         return any(self.spec.get(field) for field in fields)
 

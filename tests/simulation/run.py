@@ -99,6 +99,7 @@ class Story:
     first: Attempt
     later: Attempt
     visitor: Attempt | None = None
+    again: Attempt | None = None  # a run under the first one's name, where that has left something
     leftovers: dict[str, tuple[int, int, int]] = field(default_factory=dict)  # backup -> keys, bytes, uploads
     left_uploads: set[str] = field(default_factory=set)  # ids, before the calm run
     untouched: dict[str, frozenset[Key]] = field(default_factory=dict)  # by run: what did not change all the while
@@ -106,7 +107,8 @@ class Story:
     @property
     def attempts(self) -> list[Attempt]:
         """In the order they ended."""
-        return [*([self.visitor] if self.visitor is not None else ()), self.first, self.later]
+        found = (self.visitor, self.first, self.again, self.later)
+        return [attempt for attempt in found if attempt is not None]
 
     @property
     def log(self) -> list[str]:
@@ -136,6 +138,9 @@ def simulate(seed: int) -> Story:
     story.untouched[FIRST] = frozenset(world.present()) - world.touched
     story.leftovers = _leftovers(world)
     story.left_uploads = {upload.id for upload in world.store.unfinished("")}
+    if any(f"/{FIRST}/" in key for key in (*world.store.objects, *(left.key for left in world.store.unfinished("")))):
+        story.again = Attempt(FIRST, world, draw, CALM, Doom(), limits, begin=1800.0)
+        story.again.run()
     later.run()
     story.untouched[LATER] = frozenset(world.present())
     return story

@@ -19,6 +19,7 @@ from tests.simulation.objects import (
     Object,
     any_labels,
     any_object,
+    application,
     namespace,
 )
 from tests.simulation.policies import any_policy
@@ -43,7 +44,8 @@ class World:
         self.touched: set[Key] = set()
         self.namespaces = tuple(random.sample(NAMESPACES, random.randint(1, len(NAMESPACES))))
         kinds = random.sample([kind for kind in TYPES if kind != "CustomResourceDefinition"], random.randint(3, 9))
-        self.kinds = tuple(sorted(kinds))
+        whole = application(random, self.namespaces[0]) if random.random() < 0.25 else []
+        self.kinds = tuple(sorted({*kinds, *(value["kind"] for value in whole)}))
         served = [name for name in BUILT_IN if random.random() < 0.6 or name in self._wanted()]
         self.cluster = FakeCluster(serves=served)
         self.resources: dict[str, Resource] = {}
@@ -56,6 +58,8 @@ class World:
             self.put(namespace(random, name))
         for _ in range(random.choice((0, 5, 15, 30, 60))):
             self.put(any_object(random, self.namespaces, self.kinds))
+        for value in whole:
+            self.put(value)
         self.begin()
 
     def begin(self) -> None:
