@@ -7,6 +7,7 @@ npm asks whichever registry the machine is configured for.
 import hashlib
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -125,4 +126,4 @@ def _required(program: str) -> str:
 
 
 if __name__ == "__main__":
-    print(install_azurite())
+    sys.stdout.write(f"{install_azurite()}\n")

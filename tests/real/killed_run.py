@@ -3,7 +3,7 @@
     python -m tests.real.killed_run DEATHS.json
 
 Each death is a run in a process of its own, forked from this one so that nothing is imported twice. Prints a JSON line
-for each: how many calls the ports had, and whether the run lived to its end.
+for each: what calls the ports had, and whether the run lived to its end.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar, cast
 
 import msgspec
@@ -32,8 +33,9 @@ from runner.ports import ClusterReader, ObjectStore
 
 T = TypeVar("T")
 
-# A cluster in miniature: some pages, some members, some parts. SeaweedFS takes parts that AWS would find too small.
+# A cluster in miniature: some pages, some members, some parts. What a store wants to be larger is.
 PART_BYTES = 1024
+WRITES = frozenset({"create", "upload", "part", "complete", "abort"})
 LIMITS = Limits(lists=ListLimits(first_items=4, page_bytes=2048), part_bytes=PART_BYTES, member_bytes=512)
 
 
@@ -51,7 +53,7 @@ class Death(msgspec.Struct, rename="camel"):
 class Lived(msgspec.Struct):
     """What is known of a run afterwards."""
 
-    calls: int  # as far as it came
+    calls: str  # a letter each, as far as it came: W where something is written, R where it is read
     lived: bool
 
 
@@ -60,12 +62,13 @@ class Fate:
 
     def __init__(self, death: Death, told: int) -> None:
         self._death, self._told = death, told
-        self._calls = count(1)
+        self._calls, self._lock = count(1), Lock()
 
-    def meets(self, work: Callable[[], T]) -> T:
+    def meets(self, name: str, work: Callable[[], T]) -> T:
         """The call itself."""
-        number = next(self._calls)  # of an iterator made in C: no two threads get the same
-        os.write(self._told, b".")
+        with self._lock:
+            number = next(self._calls)
+            os.write(self._told, b"W" if name in WRITES else b"R")
         if number == self._death.call and not self._death.after:
             os.kill(os.getpid(), signal.SIGKILL)
         result = work()
@@ -77,18 +80,17 @@ class Fate:
 class Mortal:
     """A port whose every call may be the last one; so are those of the uploads that it begins."""
 
-    def __init__(self, port: object, fate: Fate, **instead: object) -> None:
-        """`instead` takes the place of attributes of the port."""
-        self._port, self._fate, self._instead = port, fate, instead
+    def __init__(self, port: object, fate: Fate) -> None:
+        self._port, self._fate = port, fate
 
     def __getattr__(self, name: str) -> Any:
         """The attribute; a method counts."""
-        found = self._instead[name] if name in self._instead else getattr(self._port, name)
+        found = getattr(self._port, name)
         if not callable(found):
             return found
 
         def call(*arguments: object) -> Any:
-            result = self._fate.meets(lambda: found(*arguments))
+            result = self._fate.meets(name, lambda: found(*arguments))
             return Mortal(result, self._fate) if name == "upload" else result
 
         return call
@@ -103,7 +105,7 @@ def run(death: Death, told: int) -> None:
     with wiring.executor() as executor:
         planned = make_plan(resolved, mortal, executor, wiring.retrier(_Silent()))
         lasting = wiring.open_store(resolved.location, lambda: cluster)
-        store = cast("ObjectStore", Mortal(lasting, fate, min_part_size=1))
+        store = cast("ObjectStore", Mortal(lasting, fate))
         ports = Ports(mortal, store, executor, wiring.clock(), _Silent())
         execute(planned.plan, death.backup, ports, planned.inventory, LIMITS)
 
@@ -121,7 +123,7 @@ def forked(death: Death) -> Lived:
         os._exit(0)
     os.close(told)
     with os.fdopen(hears, "rb") as pipe:
-        calls = len(pipe.read())
+        calls = pipe.read().decode()
     _, status = os.waitpid(child, 0)
     return Lived(calls, lived=os.WIFEXITED(status) and os.WEXITSTATUS(status) == 0)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import random
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from tests.parts.controlplane import ControlPlane
 from tests.parts.seaweedfs import SeaweedFS
+from tests.real.killed_run import PART_BYTES
 from tests.real.places import Place, folder_place, seaweed_place
 from tests.real.trysail import Trysail
 
@@ -29,7 +31,8 @@ SELECTED: Final[Json] = {
     "includedClusterScopedResources": [],
     "excludedItems": [{"name": "kube-root-ca.crt"}],
 }
-EVERY_OTHER: Final = 4  # of the calls, where the cluster is a real one: what differs is the cluster's part alone
+SMALL, LARGE = 300, 700_000  # bytes of a ConfigMap
+EVERY_OTHER: Final = 6  # of the calls, where the cluster is a real one: what differs is the cluster's part alone
 
 
 @dataclass(frozen=True)
@@ -76,7 +79,7 @@ class Graveyard:
         done = subprocess.run(
             command, env=self.trysail.environment(), cwd=root, capture_output=True, text=True, check=False
         )
-        assert done.returncode == 0, done.stderr
+        assert (done.returncode, done.stderr) == (0, "")
         return dead, [json.loads(line) for line in done.stdout.splitlines()]
 
     def _dead(self, call: int, *, after: bool) -> Dead:
@@ -91,13 +94,18 @@ class Graveyard:
         return Dead(call, after, place, Trysail(folder).policy(location=place.location, **SELECTED))
 
 
-@pytest.fixture(params=["seaweedfs", "folder"])
-def graveyard(request: pytest.FixtureRequest, trysail: Trysail, tmp_path: Path) -> Graveyard:
-    """With a folder of manifests as the cluster."""
-    (tmp_path / "cluster").mkdir()
-    listed = {"apiVersion": "v1", "kind": "List", "items": [_config_map(number) for number in range(CONFIG_MAPS)]}
-    (tmp_path / "cluster" / "configmaps.json").write_text(json.dumps(listed))
-    return _graveyard(request, trysail, ("--manifests", str(tmp_path / "cluster")))
+@pytest.fixture
+def folders(trysail: Trysail) -> Graveyard:
+    """In folders, with a few small ConfigMaps as the cluster: they take parts of any size."""
+    return Graveyard(trysail, _manifests(trysail, [_config_map(number) for number in range(CONFIG_MAPS)]), None, "")
+
+
+@pytest.fixture
+def buckets(trysail: Trysail, seaweedfs: SeaweedFS, bucket: str) -> Graveyard:
+    """In SeaweedFS, which takes no part of less than 5 MiB, but for the last one."""
+    return Graveyard(
+        trysail, _manifests(trysail, [_config_map(number, LARGE) for number in range(8)]), seaweedfs, bucket
+    )
 
 
 @pytest.fixture(params=["seaweedfs", "folder"])
@@ -107,52 +115,59 @@ def real_graveyard(request: pytest.FixtureRequest, trysail: Trysail, control_pla
         control_plane.kubectl("create", "namespace", SPACE)
         listed = {"apiVersion": "v1", "kind": "List", "items": [_config_map(number) for number in range(CONFIG_MAPS)]}
         control_plane.kubectl("create", "-f", "-", stdin=json.dumps(listed).encode())
-    return _graveyard(request, trysail, ("--kubeconfig", str(control_plane.kubeconfig)))
+    server = request.getfixturevalue("seaweedfs") if request.param == "seaweedfs" else None
+    bucket = request.getfixturevalue("bucket") if server is not None else ""
+    return Graveyard(trysail, ("--kubeconfig", str(control_plane.kubeconfig)), server, bucket)
 
 
-def _graveyard(request: pytest.FixtureRequest, trysail: Trysail, cluster: tuple[str, str]) -> Graveyard:
-    if request.param == "folder":
-        return Graveyard(trysail, cluster, None, "")
-    return Graveyard(trysail, cluster, request.getfixturevalue("seaweedfs"), request.getfixturevalue("bucket"))
-
-
-def test_killed_at_each_step(graveyard: Graveyard) -> None:
-    """Before and after every single call to cluster and store, archive and index in several parts."""
-    calls = _calls_of_a_life(graveyard)
+def test_killed_at_each_step(folders: Graveyard) -> None:
+    """Before and after every single call to cluster and store; archive and index are sent in several parts."""
+    calls = len(_calls_of_a_life(folders))
     assert calls > 25
-    dead, seen = graveyard.bury([(call, after) for call in range(1, calls + 1) for after in (False, True)])
-    assert [one for one, saw in zip(dead, seen, strict=True) if saw["lived"]] == []
-    visible = [one for one in dead if _is_survived(graveyard, one)]
-    # Only when the manifest was there before the end came, at the very last calls, the backup is.
-    assert visible
-    assert all(one.call >= calls - 2 for one in visible)
+    _all_are_survived(folders, calls, [(call, after) for call in range(1, calls + 1) for after in (False, True)])
+
+
+def test_killed_at_each_step_of_an_upload_to_s3(buckets: Graveyard) -> None:
+    """After each call that writes; the archive is sent in two parts."""
+    calls = _calls_of_a_life(buckets)
+    assert calls.count("W") >= 9
+    writing = [number for number, call in enumerate(calls, start=1) if call == "W"]
+    _all_are_survived(buckets, len(calls), [(call, True) for call in writing])
 
 
 def test_killed_while_a_real_cluster_is_read(real_graveyard: Graveyard) -> None:
     """The same on the real API server, at some of the calls."""
-    calls = _calls_of_a_life(real_graveyard)
+    calls = len(_calls_of_a_life(real_graveyard))
     dead, seen = real_graveyard.bury([(call, False) for call in range(1, calls, EVERY_OTHER)])
     assert [one for one, saw in zip(dead, seen, strict=True) if saw["lived"]] == []
     assert [one for one in dead if _is_survived(real_graveyard, one)] == []
 
 
-def test_the_name_of_a_dead_run_is_not_used_again(graveyard: Graveyard) -> None:
+def test_the_name_of_a_dead_run_is_not_used_again(folders: Graveyard) -> None:
     """What a dead run wrote is never written over: who wants its name is told to take another."""
-    half = _calls_of_a_life(graveyard) // 2 + 2
-    dead, _ = graveyard.bury([(half, True)])
-    words = ("run", "-f", dead[0].policy, *graveyard.cluster, "--auto-approve", "--name", "dead")
-    ended = graveyard.trysail(*words, code=1)
-    assert 'a run named "dead" was begun and never finished' in ended.err
+    (dead,), _ = folders.bury([(len(_calls_of_a_life(folders)) - 4, True)])
+    words = ("run", "-f", dead.policy, *folders.cluster, "--auto-approve", "--name", "dead")
+    assert 'a run named "dead" was begun and never finished' in folders.trysail(*words, code=1).err
 
 
-def _calls_of_a_life(graveyard: Graveyard) -> int:
-    """How many calls a run has that nothing happens to."""
+def _all_are_survived(graveyard: Graveyard, calls: int, deaths: list[tuple[int, bool]]) -> None:
+    dead, seen = graveyard.bury(deaths)
+    assert [one for one, saw in zip(dead, seen, strict=True) if saw["lived"]] == []
+    visible = [one for one in dead if _is_survived(graveyard, one)]
+    # The backup is there where the manifest was before the end came: then all that was to come is its proof.
+    assert visible
+    assert all(one.call >= calls - 1 for one in visible)
+
+
+def _calls_of_a_life(graveyard: Graveyard) -> str:
+    """The calls of a run that nothing happens to."""
     (alive,), (seen,) = graveyard.bury([(0, False)])
     assert seen["lived"]
     graveyard.trysail("verify", "dead", "--location", alive.place.url)
     archive = alive.place.manifest()["keys"]["k8s-objects.tar.gz"]
-    assert archive["size"] > 2 * 1024, "the archive was not sent in parts"
-    calls: int = seen["calls"]
+    least = 5 << 20 if graveyard.server is not None and "--manifests" in graveyard.cluster else PART_BYTES
+    assert archive["size"] > least, "the archive was not sent in parts"
+    calls: str = seen["calls"]
     return calls
 
 
@@ -165,7 +180,7 @@ def _is_survived(graveyard: Graveyard, dead: Dead) -> bool:
     assert [entry["name"] for entry in listed["backups"]] == (["dead"] if visible else []), dead
     if visible:
         trysail("verify", "dead", "--location", place.url)
-    elif left:
+    elif place.all_keys():
         assert "never finished" in trysail("get", "dead", "configmaps", "--location", place.url, code=1).err, dead
     ended = trysail("run", "-f", dead.policy, *graveyard.cluster, "--auto-approve", "--name", "next")
     assert ("dead was begun and never finished" in ended.err) == bool(left and not visible), dead
@@ -173,13 +188,15 @@ def _is_survived(graveyard: Graveyard, dead: Dead) -> bool:
     return visible
 
 
-def _config_map(number: int) -> Json:
-    """Of a size that compresses badly."""
-    noise = random.Random(number)
-    data = {f"key-{line}": noise.randbytes(16).hex() for line in range(12)}
-    return {
-        "apiVersion": "v1",
-        "kind": "ConfigMap",
-        "metadata": {"name": f"settings-{number}", "namespace": SPACE},
-        "data": data,
-    }
+def _manifests(trysail: Trysail, items: list[Json]) -> tuple[str, str]:
+    folder = trysail.folder / "cluster"
+    folder.mkdir()
+    (folder / "configmaps.json").write_text(json.dumps({"apiVersion": "v1", "kind": "List", "items": items}))
+    return "--manifests", str(folder)
+
+
+def _config_map(number: int, size: int = SMALL) -> Json:
+    """With `size` bytes that do not compress."""
+    noise = base64.b64encode(random.Random(number).randbytes(size)).decode()
+    metadata = {"name": f"settings-{number}", "namespace": SPACE}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "binaryData": {"noise": noise}}

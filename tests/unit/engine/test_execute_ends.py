@@ -109,6 +109,25 @@ def test_a_store_that_fails_for_good(verb: str, error: TrysailError) -> None:
     assert stage.store.unfinished("") == ()
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        {"part": [StoreFull("full")] * 9, "abort": [Cancelled("SIGINT")]},
+        {"part": [StoreFull("full")] * 9, "abort": [None, Cancelled("SIGINT")]},
+        {"part": [StoreFull("full")] * 9, "unfinished": [None, Cancelled("SIGINT")]},
+        {"unfinished": [None, Cancelled("SIGINT")]},
+    ],
+)
+def test_a_signal_while_uploads_are_taken_back(before: dict[str, list[BaseException | None]]) -> None:
+    """It ends the run, and not the tidying up: whatever failed first, no upload is left unfinished."""
+    stage = Stage()
+    script = Script(before=before, after={"upload": [LOST]})
+    with pytest.raises(Cancelled):
+        stage.run(script=script)
+    assert stage.store.unfinished("") == ()
+    assert stage.committed() == []
+
+
 def test_a_lost_reply_to_the_commit_is_recognised() -> None:
     """The manifest is there with our very bytes: the run has ended well."""
     stage = Stage(config_map("shop", "a"))
