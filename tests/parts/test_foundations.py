@@ -3,6 +3,7 @@
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -29,7 +30,11 @@ def test_children_end_with_their_server(tmp_path: Path) -> None:
 
     server.stop()
 
-    assert not _runs(int((tmp_path / "log").read_text()))
+    child = int((tmp_path / "log").read_text())
+    end = time.monotonic() + 30
+    while _runs(child) and time.monotonic() < end:  # a signal that was sent is not yet a death
+        time.sleep(0.01)
+    assert not _runs(child)
 
 
 def test_a_missing_program_is_an_error() -> None:
