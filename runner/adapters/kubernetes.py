@@ -20,7 +20,6 @@ import yaml
 from kubernetes.client import ApiClient, ApiException, Configuration
 from kubernetes.config import (
     ConfigException,
-    list_kube_config_contexts,
     load_incluster_config,
     load_kube_config,
 )
@@ -62,7 +61,7 @@ class KubernetesCluster:
         source = kubeconfig or os.environ.get("KUBECONFIG") or KUBE_CONFIG_DEFAULT_LOCATION
         try:
             name = context or _current_context(source)
-            load_kube_config(source, context, configuration, persist_config=False)
+            load_kube_config(source, name, configuration, persist_config=False)
         except (ConfigException, yaml.YAMLError, OSError, KeyError, TypeError, ValueError) as error:
             raise ClusterError(
                 f"the kubeconfig cannot be used: {_kubeconfig_reason(error, context)}",
@@ -223,8 +222,15 @@ def _default_kubeconfig_exists() -> bool:
 
 
 def _current_context(source: str) -> str:
-    _, active = list_kube_config_contexts(source)
-    return str(active["name"])
+    """The context of the first file that names one, as kubectl has it; the client would take the last one's."""
+    files = [path for part in source.split(os.pathsep) if part and (path := Path(part).expanduser()).is_file()]
+    if not files:
+        raise ConfigException("there is no such file")
+    for file in files:
+        document = yaml.safe_load(file.read_text(encoding="utf-8"))
+        if isinstance(document, dict) and document.get("current-context"):
+            return str(document["current-context"])
+    raise ConfigException("it names no current-context")
 
 
 def _kubeconfig_reason(error: Exception, context: str | None) -> str:

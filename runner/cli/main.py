@@ -100,9 +100,10 @@ def exit_code(arguments: list[str] | None = None) -> int:
 
         click.echo(render_problem(error), err=True)
         return error.exit_code
-    except BrokenPipeError:
-        # The reader of our output has gone, as `| head` does: nobody is left to be told.
-        sys.stderr.close()
+    except SystemExit as error:
+        # So click ends where the reader of our output has gone, as `| head` does: nobody is left to be told.
+        if error.code != ExitCode.ERROR:
+            raise
         return ExitCode.DONE
     return int(result or ExitCode.DONE)
 

@@ -14,6 +14,7 @@ from typing import Any
 import click
 import msgspec
 
+from runner.errors import PlanStale, PolicyError, TrysailError
 from runner.model.event import (
     Event,
     Finished,
@@ -44,16 +45,24 @@ def lines(log_format: str) -> Observer:
     return JsonLines() if log_format == "json" else PlainLines()
 
 
+def problem_line(error: TrysailError, **more: str) -> str:
+    """An error as a JSON line, with all that its text would say; `more` are words about where it happened."""
+    content = {"event": "error", **more, "message": error.message, "hint": error.hint, "context": error.context}
+    parts: tuple[object, ...] = ()
+    if isinstance(error, PolicyError):
+        parts = error.findings
+    elif isinstance(error, PlanStale):
+        parts = error.reasons
+    return _json_line({**content, "parts": parts, "exitCode": error.exit_code})
+
+
 class JsonLines:
     """One JSON object a line, with its time."""
 
     def notice(self, event: Event) -> None:
         """Prints all but progress."""
-        if isinstance(event, Progress):
-            return
-        time = datetime.now(UTC).isoformat(timespec="milliseconds")
-        line = msgspec.json.encode({"time": time, **msgspec.to_builtins(event)})
-        click.echo(line.decode(), err=True)
+        if not isinstance(event, Progress):
+            click.echo(_json_line(msgspec.to_builtins(event)), err=True)
 
 
 class PlainLines:
@@ -130,3 +139,8 @@ def line_of(event: Event) -> str | None:
             return f"{event.backup}: {event.phase}, {event.items} items in {event.seconds:.1f} s"
         case Progress():
             return None
+
+
+def _json_line(content: dict[str, Any]) -> str:
+    time = datetime.now(UTC).isoformat(timespec="milliseconds")
+    return msgspec.json.encode({"time": time, **content}).decode()

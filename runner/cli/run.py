@@ -13,13 +13,14 @@ from runner import wiring
 from runner.archive.records import read_plan
 from runner.cli.files import read_file
 from runner.cli.options import cluster_options, policy_name_option, policy_option
-from runner.cli.progress import lines, observer
+from runner.cli.progress import lines, observer, problem_line
 from runner.cli.signals import cancel_on_signals
 from runner.engine.catalog import LATEST
 from runner.engine.execute import Ports, execute
 from runner.engine.planning import Planned, make_plan, recheck, resolved_of
 from runner.engine.retry import Retrier
 from runner.errors import Cancelled, ExitCode, PlanRefused, TrysailError, UsageError, worst
+from runner.model.event import Warned
 from runner.model.policy_set import PolicySet, ResolvedPolicy
 from runner.model.result import Result
 from runner.plan.verdict import blocked_by_volumes
@@ -67,6 +68,26 @@ def run(
 ) -> ExitCode:
     """What `run` and its other names do."""
     cancel_on_signals()
+    try:
+        return _carry_out(plan_file, filenames, policy, cluster, name, auto_approve=auto_approve, log_format=log_format)
+    except TrysailError as error:
+        if log_format != "json":
+            raise
+        # Whoever reads the log as JSON reads all of it as JSON.
+        click.echo(problem_line(error), err=True)
+        return error.exit_code
+
+
+def _carry_out(
+    plan_file: str | None,
+    filenames: tuple[str, ...],
+    policy: str | None,
+    cluster: wiring.ClusterChoice,
+    name: str | None,
+    *,
+    auto_approve: bool,
+    log_format: str,
+) -> ExitCode:
     _check_name(name)
     loaded = _load(filenames)
     if plan_file is not None:
@@ -109,9 +130,7 @@ class _Run:
             except TrysailError as error:
                 if len(chosen) == 1:
                     raise
-                from runner.report.problem import render_problem  # noqa: PLC0415 -- an error alone needs it
-
-                click.echo(f"{resolved.policy.metadata.name}: {render_problem(error)}", err=True)
+                self._tell(resolved.policy.metadata.name, error)
                 codes.append(error.exit_code)
         return worst(codes)
 
@@ -119,12 +138,12 @@ class _Run:
         """One backup, from its plan to its result."""
         with wiring.executor() as executor:
             planned = planner(self.cluster(), executor, wiring.retrier(lines(self.log_format)))
+            self._refuse_uncovered(planned)  # before anybody is asked: no answer would help
             if not self._agreed(planned):
                 click.echo("Run cancelled: nothing was written.", err=True)
                 return ExitCode.ERROR
-            self._refuse_uncovered(planned)
             for difference in planned.differences:
-                click.echo(f"Since the plan was made: {difference}", err=True)
+                lines(self.log_format).notice(Warned(message=f"since the plan was made, {difference}"))
             store = wiring.open_store(resolved.location, self.cluster)
             with observer(self.log_format) as seen, wiring.renderer(planned.plan.items) as renderer:
                 ports = Ports(self.cluster(), store, executor, wiring.clock(), seen, renderer)
@@ -153,6 +172,14 @@ class _Run:
             hint="set onUncovered: warn in the policy if their data is safe elsewhere, or exclude their claims",
             volumes=", ".join(names),
         )
+
+    def _tell(self, policy: str, error: TrysailError) -> None:
+        if self.log_format == "json":
+            click.echo(problem_line(error, policy=policy), err=True)
+            return
+        from runner.report.problem import render_problem  # noqa: PLC0415 -- an error alone needs it
+
+        click.echo(f"{policy}: {render_problem(error)}", err=True)
 
     def _show(self, result: Result, url: str) -> None:
         if self.log_format == "json":

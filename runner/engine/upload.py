@@ -100,6 +100,7 @@ class Stream:
     _parts: int = 0
     _upload: Upload | None = None
     _pending: deque[Pending[None]] = field(default_factory=deque)
+    _aborting: bool = False
 
     def write(self, data: bytes) -> None:
         """Takes the next bytes; sends a part whenever one is full."""
@@ -139,6 +140,7 @@ class Stream:
         May be called again, as when a signal has ended it.
         """
         retrier = replace(self.sender.retrier, limits=CLEANING)
+        self._aborting = True
         self._pending = deque(pending for pending in self._pending if not pending.cancel())
         # A part that arrives after the abort would leave a dangling upload on S3 (AbortMultipartUpload's reference).
         while self._pending:
@@ -162,10 +164,15 @@ class Stream:
             self._upload = retrier.call(f"upload of {self.key}", partial(self.sender.store.upload, full))
         self._wait_for_all_but(PARTS_UNDER_WAY - 1)
         self._parts += 1
-        work = partial(self._upload.part, self._parts, self._size, part)
+        work = partial(self._part, self._upload, self._parts, self._size, part)
         self._size += len(part)
         sending = partial(retrier.call, f"part {self._parts} of {self.key}", work)
         self._pending.append(self.sender.executor.submit(sending))
+
+    def _part(self, upload: Upload, number: int, offset: int, data: bytes) -> None:
+        if self._aborting:  # which waits for this: no attempt after the one that is being made
+            raise StoreError(f"the upload of {self.key} is being taken back")
+        upload.part(number, offset, data)
 
     def _wait_for_all_but(self, number: int) -> None:
         while len(self._pending) > number:

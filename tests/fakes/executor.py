@@ -48,6 +48,7 @@ class SimulatedExecutor:
 
     def until(self, wanted: SimulatedWork[T]) -> None:
         """Does what waits, in any order, until `wanted` is done."""
+        self._begin_by_chance(wanted)
         self._touched("result")
         assert self.depth == 0, "work waits for other work: with every thread taken by such, none would ever go on"
         while not wanted.done:
@@ -57,8 +58,7 @@ class SimulatedExecutor:
     def withdraw(self, pending: SimulatedWork[T]) -> bool:
         """Takes back work that has not begun; by chance it just has."""
         self._touched("cancel")
-        if self._order is not None and pending in self._waiting and self._order.random() < 1 / 3:
-            pending.begun = True
+        self._begin_by_chance(pending)
         if pending.done or pending.begun:
             return False
         if pending in self._waiting:
@@ -83,6 +83,11 @@ class SimulatedExecutor:
         for pending in begun:
             self.run(pending)
         self._waiting.clear()
+
+    def _begin_by_chance(self, pending: SimulatedWork[T]) -> None:
+        """A thread may have taken it up a moment ago; what has begun is finished, whatever the caller does next."""
+        if self._order is not None and pending in self._waiting and self._order.random() < 1 / 3:
+            pending.begun = True
 
     def _touched(self, what: str) -> None:
         if self._end is not None:

@@ -51,7 +51,7 @@ class Oracle:
     def may_hold(self, key: Key, value: Object) -> bool:
         """Whether any backup may have it: as selected, or as related to something that is."""
         if key.resource == "namespaces":
-            return self.namespace_taken(key.name) and not self._type_excluded(key)
+            return self.namespace_taken(key.name) and not self._type_excluded(key) and not self._item_excluded(key)
         if key.namespace and not self.namespace_taken(key.namespace):
             return False
         if not self.type_taken(key.resource) or self._item_excluded(key) or _marked(value) or _terminating(value):

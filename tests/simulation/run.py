@@ -135,14 +135,14 @@ def simulate(seed: int) -> Story:
     if doom.visit is not None:
         first.faults.visitor = lambda: _visit(story, draw, limits)
     first.run(saved)
-    story.untouched[FIRST] = frozenset(world.present()) - world.touched
+    story.untouched[FIRST] = frozenset(world.present) - world.touched
     story.leftovers = _leftovers(world)
     story.left_uploads = {upload.id for upload in world.store.unfinished("")}
     if any(f"/{FIRST}/" in key for key in (*world.store.objects, *(left.key for left in world.store.unfinished("")))):
         story.again = Attempt(FIRST, world, draw, CALM, Doom(), limits, begin=1800.0)
         story.again.run()
     later.run()
-    story.untouched[LATER] = frozenset(world.present())
+    story.untouched[LATER] = frozenset(world.present)
     return story
 
 

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from runner.errors import ItemNotFound
 from runner.model.cluster import Resource
 from tests.fakes.cluster import FakeCluster
 from tests.fakes.store import MemoryStore
@@ -34,13 +33,18 @@ class Key(NamedTuple):
 
 
 class World:
-    """`versions` has every state that each object ever had; `touched` those that changed since `begin`."""
+    """A cluster that is changed here alone.
+
+    `versions` has every state that each object ever had, as the API server gives it, `present` those that are there,
+    and `touched` those that changed since the world was made.
+    """
 
     def __init__(self, random: Random) -> None:
         self.resolved = any_policy(random)
         self.spec: dict[str, Any] = self.resolved.policy.model_dump(by_alias=True, exclude_unset=True)["spec"]
         self.store = MemoryStore(verifies_uploads=random.random() < 0.5)
         self.versions: dict[Key, list[Object]] = {}
+        self.present: dict[Key, Object] = {}
         self.touched: set[Key] = set()
         self.namespaces = tuple(random.sample(NAMESPACES, random.randint(1, len(NAMESPACES))))
         kinds = random.sample([kind for kind in TYPES if kind != "CustomResourceDefinition"], random.randint(3, 9))
@@ -60,20 +64,7 @@ class World:
             self.put(any_object(random, self.namespaces, self.kinds))
         for value in whole:
             self.put(value)
-        self.begin()
-
-    def begin(self) -> None:
-        """From now on changes count as having happened during the run."""
         self.touched.clear()
-
-    def present(self) -> dict[Key, Object]:
-        """Every object that is there, as the API server would give it."""
-        found = {}
-        for key in self.versions:
-            value = self._look(key)
-            if value is not None:
-                found[key] = value
-        return found
 
     def put(self, value: Object) -> None:
         """Creates or replaces an object."""
@@ -82,11 +73,12 @@ class World:
 
     def change(self, random: Random) -> str:
         """Somebody works on the cluster: an object is added, deleted or altered. Says what happened."""
-        present = [key for key in self.versions if key.resource != "namespaces" and self._look(key) is not None]
+        present = [key for key in self.present if key.resource != "namespaces"]
         match random.choice(("add", "delete", "label", "end")) if present else "add":
             case "delete":
                 key = random.choice(present)
                 self.cluster.delete(*key)
+                del self.present[key]
                 self.touched.add(key)
                 return f"deleted {'/'.join(key)}"
             case "label" | "end" as what:
@@ -107,19 +99,12 @@ class World:
         return {TYPES[kind].resource for kind in self.kinds} | {TYPES["CustomResourceDefinition"].resource}
 
     def _remember(self, key: Key) -> None:
-        value = self._look(key)
-        assert value is not None
-        self.versions.setdefault(key, []).append(value)
-        self.touched.add(key)
-
-    def _look(self, key: Key) -> Object | None:
         if key.resource not in self.resources:
             self.resources = {one.name: one for one in self.cluster.discover().resources}
-        try:
-            found: Object = msgspec.json.decode(self.cluster.get(self.resources[key.resource], *key[1:]))
-        except ItemNotFound:
-            return None
-        return found
+        value: Object = msgspec.json.decode(self.cluster.get(self.resources[key.resource], *key[1:]))
+        self.versions.setdefault(key, []).append(value)
+        self.present[key] = value
+        self.touched.add(key)
 
 
 def _key(value: Object) -> Key:

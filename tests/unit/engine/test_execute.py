@@ -121,6 +121,14 @@ def test_one_list_or_many_give_the_same_bytes() -> None:
     assert len(archives) == 1
 
 
+def test_of_a_list_only_the_planned_names_are_stored() -> None:
+    """Many names are picked out of a list of all: what the plan does not name stays out, and is not counted."""
+    stage = Stage()
+    result = stage.run(limits=replace(SMALL, lists=ListLimits(named_one_by_one=0)))
+    assert names(stage.stored(), "namespaces") == ["shop"]
+    assert result.manifest.left_out == ()
+
+
 def test_a_plan_without_items_is_a_backup_without_items() -> None:
     """It is committed, and its exit code tells that the policy selects nothing."""
     stage = Stage(includedNamespaces=["nowhere"])
