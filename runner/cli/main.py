@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import click
 
 from runner import __version__
+from runner.cli.signals import cancel_on_signals
 from runner.errors import ExitCode, TrysailError
 
 # verb -> (module, what it does in one line)
@@ -78,6 +79,7 @@ def trysail() -> None:
 
 def main(arguments: list[str] | None = None) -> NoReturn:
     """Runs the command line and exits with one of `ExitCode`."""
+    cancel_on_signals()
     code = exit_code(arguments)
     if any(not thread.daemon for thread in threading.enumerate() if thread is not threading.current_thread()):
         _leave(code)

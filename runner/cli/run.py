@@ -67,7 +67,9 @@ def run(
     log_format: str,
 ) -> ExitCode:
     """What `run` and its other names do."""
-    cancel_on_signals()
+    cancel_on_signals(
+        "no backup was made", hint="unfinished uploads were taken back; the next run reports anything that is left"
+    )
     try:
         return _carry_out(plan_file, filenames, policy, cluster, name, auto_approve=auto_approve, log_format=log_format)
     except TrysailError as error:

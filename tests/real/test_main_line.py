@@ -187,12 +187,18 @@ def test_the_same_objects_give_the_same_bytes(story: Story) -> None:
 
 
 def test_no_secret_is_anywhere_but_in_the_archive(story: Story) -> None:
-    """Plan, index, volumes, log and manifest, and all that was printed, hold no Secret, plain or encoded."""
+    """Plan, index, volumes, log, manifest, inventory, and all that is printed, hold no Secret, plain or encoded."""
     for key in ("index.jsonl.gz", "plan.json", "volumes.json", "log.jsonl.gz", "manifest.json"):
         content = story.place.store.read(f"real/shop/{story.backup}/{key}")
         assert_no_secret(gzip.decompress(content) if key.endswith(".gz") else content)
     for ended in story.ended.values():
         assert_no_secret(ended.out, ended.err)
+    inventory = story.trysail.folder / "inventory.json"
+    story.trysail("inventory", "--out", inventory)
+    assert_no_secret(inventory.read_bytes())
+    for form in ("text", "json", "markdown"):
+        story.trysail("plan", "-f", story.policy, "-o", form)  # which looks through what it prints
+    story.trysail("describe", story.backup, "--location", story.place.url)
     digest = hashlib.sha256(story.place.store.read(f"real/shop/{story.backup}/k8s-objects.tar.gz")).hexdigest()
     assert digest in story.ended["run"].err
 

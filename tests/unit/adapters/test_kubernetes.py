@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from runner.adapters.kubernetes import KubernetesCluster
 from runner.errors import (
@@ -23,41 +20,19 @@ from runner.errors import (
     PageTooLarge,
     Unauthorized,
 )
-from runner.model.cluster import DiscoveryFailure, ListRequest, Resource
+from runner.model.cluster import ListRequest
+from tests.unit.adapters.kubernetes_wire import (
+    DEPLOYMENTS,
+    EMPTY,
+    PODS,
+    ROLES,
+    TOKEN,
+    Json,
+    kubeconfig,
+    said,
+    status_object,
+)
 from tests.unit.adapters.scripted_server import Answer, ScriptedServer, make_certificate
-
-Json = dict[str, Any]
-
-TOKEN = "a-token-that-nobody-should-see"
-PODS = Resource("", "pods", "v1", "Pod", namespaced=True)
-DEPLOYMENTS = Resource("apps", "deployments", "v1", "Deployment", namespaced=True)
-ROLES = Resource("rbac.authorization.k8s.io", "clusterroles", "v1", "ClusterRole", namespaced=False)
-EMPTY = {"kind": "PodList", "apiVersion": "v1", "metadata": {"resourceVersion": "7"}, "items": []}
-VERBS = ["create", "delete", "get", "list"]
-
-
-def said(value: object, status: int = 200, **headers: str) -> Answer:
-    """An answer in JSON."""
-    return Answer(status, json.dumps(value).encode(), {"Content-Type": "application/json", **headers})
-
-
-def status_object(message: str, **more: Any) -> Json:
-    """What API servers say of a failure."""
-    return {"kind": "Status", "apiVersion": "v1", "status": "Failure", "message": message, **more}
-
-
-def kubeconfig(path: Path, server: str, *, user: Json | None = None, **cluster: Any) -> Path:
-    """A kubeconfig with one context, `test`."""
-    config = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "test",
-        "clusters": [{"name": "c", "cluster": {"server": server, **cluster}}],
-        "users": [{"name": "u", "user": {"token": TOKEN} if user is None else user}],
-        "contexts": [{"name": "test", "context": {"cluster": "c", "user": "u"}}],
-    }
-    path.write_text(yaml.safe_dump(config))
-    return path
 
 
 @pytest.fixture
@@ -350,186 +325,3 @@ def test_a_certificate_that_nobody_signed(tmp_path: Path) -> None:
         authority: Json = {"certificate-authority": str(certificate)}
         friend = KubernetesCluster.connect(str(kubeconfig(tmp_path / "friend", server.url, **authority)))
         assert friend.page(ListRequest(PODS)).items == ()
-
-
-# discovery
-
-
-def aggregated(*groups: tuple[str, list[Json]]) -> Json:
-    """Aggregated discovery of groups with their versions."""
-    items = [{"metadata": {"name": name}, "versions": versions} for name, versions in groups]
-    return {"kind": "APIGroupDiscoveryList", "apiVersion": "apidiscovery.k8s.io/v2", "items": items}
-
-
-def described(plural: str, kind: str, **more: Any) -> Json:
-    """A type in aggregated discovery."""
-    return {
-        "resource": plural,
-        "responseKind": {"group": "", "version": "", "kind": kind},
-        "scope": "Namespaced",
-        "verbs": VERBS,
-        **more,
-    }
-
-
-def test_aggregated_discovery(server: ScriptedServer, cluster: KubernetesCluster) -> None:
-    """Two requests; each type once, in the version that its group prefers among those that have it."""
-    core = aggregated(("", [{"version": "v1", "resources": [described("pods", "Pod", shortNames=["po"])]}]))
-    v2 = {"version": "v2", "resources": [described("widgets", "Widget")]}
-    v1 = {"version": "v1", "resources": [described("widgets", "Widget"), described("olds", "Old", scope="Cluster")]}
-    server.expect(said(core), said(aggregated(("x.example.com", [v2, v1]))))
-    found = cluster.discover()
-    assert [(one.name, one.version, one.kind, one.namespaced) for one in found.resources] == [
-        ("pods", "v1", "Pod", True),
-        ("olds.x.example.com", "v1", "Old", False),
-        ("widgets.x.example.com", "v2", "Widget", True),
-    ]
-    assert found.resources[0].short_names == ("po",)
-    assert found.resources[0].verbs == tuple(VERBS)
-    assert found.failures == ()
-    assert [asked.path for asked in server.asked] == ["/api", "/apis"]
-    assert "as=APIGroupDiscoveryList" in server.asked[0].headers["accept"]
-
-
-def test_a_stale_version_is_a_failure(server: ScriptedServer, cluster: KubernetesCluster) -> None:
-    """Its backend is down: what it lists is from earlier, and is not taken; the group's other version is."""
-    stale = {"version": "v2", "freshness": "Stale", "resources": [described("widgets", "Widget")]}
-    current = {"version": "v1", "freshness": "Current", "resources": [described("widgets", "Widget")]}
-    server.expect(said(aggregated()), said(aggregated(("x.example.com", [stale, current]))))
-    found = cluster.discover()
-    assert [(one.name, one.version) for one in found.resources] == [("widgets.x.example.com", "v1")]
-    (failure,) = found.failures
-    assert failure.group_version == "x.example.com/v2"
-    assert "stale" in failure.reason
-
-
-def test_discovery_of_an_older_server(server: ScriptedServer, cluster: KubernetesCluster) -> None:
-    """Group by group, the preferred version first, without subresources; a group that is down is a failure."""
-    group = {
-        "name": "x.example.com",
-        "versions": [{"groupVersion": f"x.example.com/{v}", "version": v} for v in ("v1", "v2")],
-        "preferredVersion": {"groupVersion": "x.example.com/v2", "version": "v2"},
-    }
-    down = {"name": "y.example.com", "versions": [{"groupVersion": "y.example.com/v1", "version": "v1"}]}
-    pods = {"name": "pods", "kind": "Pod", "namespaced": True, "verbs": VERBS}
-    log = {"name": "pods/log", "kind": "Pod", "namespaced": True, "verbs": ["get"]}
-    widgets = {"name": "widgets", "kind": "Widget", "namespaced": False, "verbs": VERBS}
-    server.expect(
-        said({"kind": "APIVersions", "versions": ["v1"]}),
-        said({"kind": "APIGroupList", "groups": [group, down]}),
-        said({"resources": [pods, log]}),
-        said({"resources": [widgets]}),
-        said({"resources": [widgets]}),
-        Answer(503, b"service unavailable"),
-    )
-    found = cluster.discover()
-    assert [(one.name, one.version, one.namespaced) for one in found.resources] == [
-        ("pods", "v1", True),
-        ("widgets.x.example.com", "v2", False),
-    ]
-    assert found.failures == (DiscoveryFailure("y.example.com/v1", "the API server answers 503: service unavailable"),)
-    paths = ["/api", "/apis", "/api/v1", "/apis/x.example.com/v2", "/apis/x.example.com/v1", "/apis/y.example.com/v1"]
-    assert [asked.path for asked in server.asked] == paths
-
-
-@pytest.mark.parametrize(
-    ("core", "groups", "kind"),
-    [
-        (Answer(200, b"<html>"), said(aggregated()), BadResponse),
-        (said(aggregated()), Answer(200, b"[1]"), BadResponse),
-        (said(status_object("a login page")), said(status_object("a login page")), BadResponse),
-        (said(aggregated()), Answer(503, b"no"), ClusterBusy),
-        (said(status_object("who are you?"), 401), said(aggregated()), Unauthorized),
-    ],
-    ids=["html", "array", "status", "busy", "unauthorized"],
-)
-def test_discovery_that_fails(
-    server: ScriptedServer, cluster: KubernetesCluster, core: Answer, groups: Answer, kind: type[ClusterError]
-) -> None:
-    """As a whole it is an error: nothing is known without it."""
-    server.expect(core, groups)
-    with pytest.raises(kind):
-        cluster.discover()
-
-
-# kubeconfigs
-
-
-def test_kubeconfigs_are_merged(server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """KUBECONFIG names several, as for kubectl: the first current-context counts, contexts add up."""
-    first = kubeconfig(tmp_path / "first", server.url)
-    second = tmp_path / "second"
-    other = {"name": "other", "context": {"cluster": "c", "user": "u"}}
-    second.write_text(yaml.safe_dump({"kind": "Config", "contexts": [other], "current-context": "other"}))
-    monkeypatch.setenv("KUBECONFIG", f"{first}:{second}")
-    server.expect(said({"metadata": {"uid": "u"}}), said({}))
-    assert KubernetesCluster.connect().identity().context == "test"
-    server.expect(said({"metadata": {"uid": "u"}}), said({}))
-    assert KubernetesCluster.connect(context="other").identity().context == "other"
-
-
-def test_a_context_needs_no_current_one(server: ScriptedServer, tmp_path: Path) -> None:
-    """Careful people unset it; naming one is enough then, and naming none is an error."""
-    path = kubeconfig(tmp_path / "kubeconfig", server.url)
-    path.write_text(path.read_text().replace("current-context: test\n", ""))
-    server.expect(said(EMPTY))
-    KubernetesCluster.connect(str(path), "test").page(ListRequest(PODS))
-    with pytest.raises(ClusterError) as caught:
-        KubernetesCluster.connect(str(path))
-    assert "it names no current-context" in caught.value.message
-
-
-def test_a_context_that_is_not_there(server: ScriptedServer, tmp_path: Path) -> None:
-    """Is said in plain words."""
-    path = kubeconfig(tmp_path / "kubeconfig", server.url)
-    with pytest.raises(ClusterError) as caught:
-        KubernetesCluster.connect(str(path), "production")
-    assert caught.value.message == 'the kubeconfig cannot be used: it has no context "production"'
-    assert caught.value.context == {"kubeconfig": str(path), "context": "production"}
-
-
-@pytest.mark.parametrize(
-    "content", ["", "[", "kind: ConfigMap", "- a", "current-context: a", "clusters: 7\ncontexts: 7\ncurrent-context: 7"]
-)
-def test_a_kubeconfig_that_is_none(tmp_path: Path, content: str) -> None:
-    """Whatever is wrong with it is one error, with the file's path."""
-    path = tmp_path / "kubeconfig"
-    path.write_text(content)
-    with pytest.raises(ClusterError) as caught:
-        KubernetesCluster.connect(str(path))
-    assert caught.value.message.startswith("the kubeconfig cannot be used: ")
-    assert caught.value.context["kubeconfig"] == str(path)
-
-
-def test_a_plugin_that_fails_is_not_passed_over(
-    server: ScriptedServer, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    """The client itself would go on as nobody. What the plugin printed is repeated nowhere, not even in a log."""
-    program = tmp_path / "plugin"
-    program.write_text(f"#!/bin/sh\necho {TOKEN} >&2\nexit 5\n")
-    program.chmod(0o755)
-    user = {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": str(program)}}
-    with caplog.at_level(logging.DEBUG), pytest.raises(ClusterError) as caught:
-        KubernetesCluster.connect(str(kubeconfig(tmp_path / "kubeconfig", server.url, user=user)))
-    assert "the credential plugin failed: it ended with exit code 5" in caught.value.message
-    assert TOKEN not in f"{caught.value!r} {caught.value.context} {caplog.text}"
-
-
-def test_a_pod_without_a_token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """In a pod the service account is used where there is no kubeconfig, and this machine has none of it."""
-    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
-    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
-    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", "443")
-    with pytest.raises(ClusterError) as caught:
-        KubernetesCluster.connect()
-    assert "the pod's service account cannot be used" in caught.value.message
-
-
-def test_in_a_pod_a_kubeconfig_comes_first(
-    server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Somebody who mounted one meant it."""
-    monkeypatch.setenv("KUBECONFIG", str(kubeconfig(tmp_path / "kubeconfig", server.url)))
-    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "127.0.0.1")
-    server.expect(said(EMPTY))
-    assert KubernetesCluster.connect().page(ListRequest(PODS)).items == ()
