@@ -69,6 +69,10 @@ def _unseen_namespaces(picture: Picture, reason: str) -> Iterable[tuple[str, str
     """What is not known where namespaces may not be listed: those that are named without globs were asked for."""
     if any(map(_is_glob, picture.selection.spec.included_namespaces)):
         yield "namespaces", reason
+    if picture.selection.spec.namespace_selector is not None:
+        for row in picture.inventory.namespaces:
+            if not row.uid:
+                yield f"namespaces {row.name}", "its labels, which namespaceSelector asks for, may not be read"
     if not picture.resources[NAMESPACES].excluded:
         for row in picture.inventory.namespaces:
             if picture.namespaces[row.name].taken and not row.uid:

@@ -32,6 +32,7 @@ SELECTED: Final[Json] = {
     "excludedItems": [{"name": "kube-root-ca.crt"}],
 }
 SMALL, LARGE = 300, 700_000  # bytes of a ConfigMap
+UPLOAD_CALLS: Final = 5  # that write the archive: both uploads are made, and one has two parts and is completed
 EVERY_OTHER: Final = 6  # of the calls, where the cluster is a real one: what differs is the cluster's part alone
 
 
@@ -124,23 +125,25 @@ def test_killed_at_each_step(folders: Graveyard) -> None:
     """Before and after every single call to cluster and store; archive and index are sent in several parts."""
     calls = len(_calls_of_a_life(folders))
     assert calls > 25
-    _all_are_survived(folders, calls, [(call, after) for call in range(1, calls + 1) for after in (False, True)])
+    visible = _visible(folders, [(call, after) for call in range(1, calls + 1) for after in (False, True)])
+    # The backup is there where the manifest was before the end came: then all that was to come is its proof.
+    assert visible
+    assert all(one.call >= calls - 1 for one in visible)
 
 
 def test_killed_at_each_step_of_an_upload_to_s3(buckets: Graveyard) -> None:
-    """After each call that writes; the archive is sent in two parts."""
-    calls = _calls_of_a_life(buckets)
-    assert calls.count("W") >= 9
-    writing = [number for number, call in enumerate(calls, start=1) if call == "W"]
-    _all_are_survived(buckets, len(calls), [(call, True) for call in writing])
+    """After each call that writes the archive, which is sent in two parts."""
+    deaths = _after_writing(_calls_of_a_life(buckets))[:UPLOAD_CALLS]
+    assert _visible(buckets, deaths) == []
 
 
 def test_killed_while_a_real_cluster_is_read(real_graveyard: Graveyard) -> None:
-    """The same on the real API server, at some of the calls."""
-    calls = len(_calls_of_a_life(real_graveyard))
-    dead, seen = real_graveyard.bury([(call, False) for call in range(1, calls, EVERY_OTHER)])
-    assert [one for one, saw in zip(dead, seen, strict=True) if saw["lived"]] == []
-    assert [one for one in dead if _is_survived(real_graveyard, one)] == []
+    """The same on the real API server: after each call that writes, and before some of those that read."""
+    calls = _calls_of_a_life(real_graveyard)
+    reading = [(call, False) for call in range(1, len(calls), EVERY_OTHER)]
+    visible = _visible(real_graveyard, [*reading, *_after_writing(calls)])
+    # The manifest is the last of what is written; what comes then is its proof.
+    assert [one.call for one in visible] == [calls.rindex("W") + 1]
 
 
 def test_the_name_of_a_dead_run_is_not_used_again(folders: Graveyard) -> None:
@@ -150,13 +153,15 @@ def test_the_name_of_a_dead_run_is_not_used_again(folders: Graveyard) -> None:
     assert 'a run named "dead" was begun and never finished' in folders.trysail(*words, code=1).err
 
 
-def _all_are_survived(graveyard: Graveyard, calls: int, deaths: list[tuple[int, bool]]) -> None:
+def _visible(graveyard: Graveyard, deaths: list[tuple[int, bool]]) -> list[Dead]:
+    """Those whose backup is visible; all of them died, and were survived."""
     dead, seen = graveyard.bury(deaths)
     assert [one for one, saw in zip(dead, seen, strict=True) if saw["lived"]] == []
-    visible = [one for one in dead if _is_survived(graveyard, one)]
-    # The backup is there where the manifest was before the end came: then all that was to come is its proof.
-    assert visible
-    assert all(one.call >= calls - 1 for one in visible)
+    return [one for one in dead if _is_survived(graveyard, one)]
+
+
+def _after_writing(calls: str) -> list[tuple[int, bool]]:
+    return [(number, True) for number, call in enumerate(calls, start=1) if call == "W"]
 
 
 def _calls_of_a_life(graveyard: Graveyard) -> str:

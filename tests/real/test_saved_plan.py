@@ -24,7 +24,7 @@ GROUP: Final = "plans.example.com"
 
 @dataclass(frozen=True)
 class Saved:
-    """A plan that somebody has reviewed, of a namespace with a ConfigMap, a claim and a custom resource."""
+    """A plan that somebody has reviewed, of a namespace with a ConfigMap and a claim."""
 
     trysail: Trysail
     cluster: ControlPlane
@@ -32,6 +32,10 @@ class Saved:
     namespace: str
     policy: Path
     plan: Path
+
+    def make(self) -> None:
+        """Plans, of the cluster as it is."""
+        self.trysail("plan", "-f", self.policy, "--out", self.plan)
 
     def run(self, *more: str | Path, code: int = 0) -> Ended:
         """Runs it."""
@@ -69,13 +73,12 @@ def widgets(control_plane: ControlPlane, namespace: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def saved(trysail: Trysail, weed: Place, control_plane: ControlPlane, namespace: str, widgets: str) -> Saved:
+def saved(trysail: Trysail, weed: Place, control_plane: ControlPlane, namespace: str) -> Saved:
     """Planned, and nothing has changed yet."""
     claim = {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}, "storageClassName": "no"}
     items = [
         {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "settings"}},
         {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "data"}, "spec": claim},
-        {"apiVersion": f"{GROUP}/v1", "kind": widgets.capitalize(), "metadata": {"name": "one"}},
     ]
     listed = json.dumps({"apiVersion": "v1", "kind": "List", "items": items}).encode()
     control_plane.kubectl("create", "-n", namespace, "-f", "-", stdin=listed)
@@ -84,9 +87,9 @@ def saved(trysail: Trysail, weed: Place, control_plane: ControlPlane, namespace:
     policy = trysail.policy(
         location=weed.location, includedNamespaces=[namespace], excludedNamespaceScopedResources=["events"]
     )
-    plan = trysail.folder / "plan.json"
-    trysail("plan", "-f", policy, "--out", plan)
-    return Saved(trysail, control_plane, weed, namespace, policy, plan)
+    found = Saved(trysail, control_plane, weed, namespace, policy, trysail.folder / "plan.json")
+    found.make()
+    return found
 
 
 def test_it_is_what_is_run(saved: Saved) -> None:
@@ -122,6 +125,9 @@ def test_a_changed_location(saved: Saved) -> None:
 
 def test_a_type_that_is_gone(saved: Saved, widgets: str) -> None:
     """Its CRD was deleted: a planned type is not served any more."""
+    item = {"apiVersion": f"{GROUP}/v1", "kind": widgets.capitalize(), "metadata": {"name": "one"}}
+    saved.cluster.kubectl("create", "-n", saved.namespace, "-f", "-", stdin=json.dumps(item).encode())
+    saved.make()
     saved.cluster.kubectl("delete", "crd", f"{widgets}.{GROUP}", "--timeout=60s")
     assert f"type {widgets}.{GROUP} is not served any more" in saved.stale()
 

@@ -190,3 +190,15 @@ def test_namespaces_without_anything_are_still_backed_up() -> None:
     plan = planned(seen({}, namespaces=[namespace("empty")]))
     assert [step.names for step in plan.steps] == [("empty",)]
     assert plan.empty_includes == ("the policy selects no item at all",)
+
+
+def test_labels_that_may_not_be_read_are_a_gap() -> None:
+    """A namespaceSelector that asks for labels nobody may read is named, and is no silence."""
+    unseen = Row(name="shop")  # without uid: it was named, and may not be got
+    forbidden = Unreadable(resource="namespaces", namespace="", reason="forbidden")
+    plan = planned(
+        seen({}, namespaces=[unseen], unreadable=[forbidden]),
+        includedNamespaces=["shop"],
+        namespaceSelector={"matchLabels": {"team": "a"}},
+    )
+    assert any(gap.what == "namespaces shop" and "namespaceSelector" in gap.reason for gap in plan.gaps)
