@@ -13,6 +13,12 @@
     │   ├── ItemNotFound             404
     │   ├── ContinueExpired          410 on a list; carries the token to go on with
     │   ├── PageTooLarge             a page over the byte limit that the caller set
+    │   ├── AlreadyExists            a create met an item of this name
+    │   ├── WriteConflict            409: it changed meanwhile, or is another object          retriable
+    │   ├── ApplyConflict            a server-side apply met fields that others own
+    │   ├── Rejected                 the API server does not take the object: 400, 422, admission
+    │   │   └── QuotaExceeded            403: a ResourceQuota has no room
+    │   ├── NamespaceTerminating     the namespace is on its way out                          retriable
     │   └── BadResponse              an answer that is no Kubernetes list or object          retriable
     ├── StoreError               1
     │   ├── StoreUnreachable         no answer                                               retriable
@@ -161,6 +167,46 @@ class ContinueExpired(ClusterError):
 
 class PageTooLarge(ClusterError):
     """The page grew over the limit in bytes that its request set; ask again for fewer items."""
+
+
+class AlreadyExists(ClusterError):
+    """A create met an item that has this name already."""
+
+
+class WriteConflict(ClusterError):
+    """409: the item changed meanwhile, or is not the one that the precondition (uid, resourceVersion) names."""
+
+    retriable = True
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class OwnedField:
+    """A field that another manager owns."""
+
+    path: str  # as the API server writes it: .spec.replicas
+    manager: str
+
+
+class ApplyConflict(ClusterError):
+    """A server-side apply would change fields that other managers own; `fields` names each with its manager."""
+
+    def __init__(self, message: str, *, fields: tuple[OwnedField, ...] = (), hint: str = "", **context: str) -> None:
+        super().__init__(message, hint=hint, **context)
+        self.fields = fields
+
+
+class Rejected(ClusterError):
+    """The API server does not take the object: malformed, invalid, immutable, or denied by admission."""
+
+
+class QuotaExceeded(Rejected):
+    """A ResourceQuota of the namespace has no room for the object."""
+
+
+class NamespaceTerminating(ClusterError):
+    """The namespace is being deleted: nothing can be created in it until it is gone and there again."""
+
+    retriable = True
 
 
 class BadResponse(ClusterError):

@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from runner.model.cluster import ClusterIdentity, Discovery, ListRequest, Page, Resource
+from runner.model.cluster import ClusterIdentity, Discovery, ListRequest, Page, Resource, Right
 from runner.model.entry import Batch, Entry
 from runner.model.event import Event
 
@@ -44,6 +44,66 @@ class ClusterReader(Protocol):
     def get(self, resource: Resource, namespace: str, name: str) -> bytes:
         """One object as raw JSON, with apiVersion and kind. ItemNotFound where it is not there."""
         ...
+
+
+class Written(msgspec.Struct, frozen=True):
+    """An object as the API server has it after a write."""
+
+    uid: str
+    raw: bytes  # JSON, with apiVersion and kind
+    warnings: tuple[str, ...] = ()  # what the API server wants people to know
+
+
+class ClusterWriter(Protocol):
+    """Changes a cluster. Conformance: tests/conformance/test_cluster_writer.py.
+
+    Errors: ClusterUnreachable, ClusterBusy (a webhook that does not answer too), Unauthorized, Forbidden, ItemNotFound
+    (of the type, or of the namespace that is written into), NamespaceTerminating, Rejected, QuotaExceeded, BadResponse,
+    and those named below. Bodies are JSON with apiVersion and kind. With `dry_run` the API server does all but keep
+    the change (`dryRun=All`).
+    """
+
+    def create(
+        self, resource: Resource, namespace: str, body: bytes, *, dry_run: bool = False, strict: bool = False
+    ) -> Written:
+        """Creates an object: AlreadyExists where its name is taken. `strict` refuses fields that the type lacks."""
+        ...
+
+    def apply(
+        self,
+        resource: Resource,
+        namespace: str,
+        name: str,
+        body: bytes,
+        *,
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> Written:
+        """Server-side apply with the field manager `trysail`; ApplyConflict, unless `force` takes the fields over.
+
+        A `metadata.uid` in the body is a precondition: WriteConflict where the live object is another, or gone. Without
+        it, an object that is not there is created.
+        """
+        ...
+
+    def merge(self, resource: Resource, namespace: str, name: str, patch: bytes) -> Written:
+        """Applies a JSON merge patch. `metadata.uid` in it is a precondition: WriteConflict."""
+        ...
+
+    def delete(self, resource: Resource, namespace: str, name: str, *, uid: str) -> None:
+        """Deletes the object of that uid, and leaves what it owns (orphans). WriteConflict where it is another.
+
+        Returns when the API server has taken the wish; finalizers may keep the object for a while. ItemNotFound.
+        """
+        ...
+
+    def may(self, right: Right) -> bool:
+        """Whether we have a right (SelfSubjectAccessReview)."""
+        ...
+
+
+class Cluster(ClusterReader, ClusterWriter, Protocol):
+    """A cluster that can be read and changed."""
 
 
 class StoredObject(msgspec.Struct, frozen=True, order=True):

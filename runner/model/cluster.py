@@ -34,6 +34,7 @@ class Resource(msgspec.Struct, frozen=True, rename="camel", order=True):
     namespaced: bool
     verbs: tuple[str, ...] = ()
     short_names: tuple[str, ...] = ()
+    other_versions: tuple[str, ...] = ()  # served too, in the server's order
 
     @property
     def name(self) -> str:
@@ -44,6 +45,20 @@ class Resource(msgspec.Struct, frozen=True, rename="camel", order=True):
     def api_version(self) -> str:
         """`apps/v1`, or `v1` for the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
+
+
+class Right(msgspec.Struct, frozen=True, rename="camel", order=True):
+    """A verb on a type, in one namespace or ("") everywhere, on one name or ("") all."""
+
+    verb: str
+    resource: Resource
+    namespace: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        """In words: `create deployments.apps in namespace shop`."""
+        where = f" in namespace {self.namespace}" if self.namespace else ""
+        return f"{self.verb} {self.resource.name}{f' {self.name}' if self.name else ''}{where}"
 
 
 class DiscoveryFailure(msgspec.Struct, frozen=True, rename="camel", order=True):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runner.model.policy import LabelRequirement, LabelSelector
+from runner.model.filters import LabelRequirement, LabelSelector
 
 # On an object: it is left out; on a Namespace: all that is in it. Velero's own label is honoured as well.
 EXCLUDE_LABELS = ("trysail.dev/exclude-from-backup", "velero.io/exclude-from-backup")

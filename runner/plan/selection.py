@@ -12,8 +12,8 @@ from enum import Enum
 from fnmatch import fnmatchcase
 
 from runner.model.cluster import Resource
+from runner.model.filters import Filters, ItemSelector
 from runner.model.inventory import NamespaceFacts, Row
-from runner.model.policy import BackupPolicySpec, ItemSelector
 from runner.plan.globs import first_match, first_resource_match
 from runner.plan.labels import as_query, excluded_by_label, matches
 
@@ -57,7 +57,7 @@ class ClusterScope(Enum):
 class Selection:
     """The questions that can be asked of a policy's filters."""
 
-    spec: BackupPolicySpec
+    spec: Filters
     scope: ClusterScope = field(init=False)
 
     def __post_init__(self) -> None:
@@ -253,7 +253,7 @@ def names_item(selector: ItemSelector, resource: Resource, namespace: str, name:
     )
 
 
-def _cluster_scope(spec: BackupPolicySpec) -> ClusterScope:
+def _cluster_scope(spec: Filters) -> ClusterScope:
     listed = spec.included_cluster_scoped_resources
     if isinstance(listed, tuple):
         return ClusterScope.LISTED if listed else ClusterScope.NONE
@@ -273,7 +273,7 @@ def _cluster_scope(spec: BackupPolicySpec) -> ClusterScope:
     return ClusterScope.ALL if every_namespace and not types_named else ClusterScope.RELATED
 
 
-def _why_all_cluster_scope(spec: BackupPolicySpec) -> str:
+def _why_all_cluster_scope(spec: Filters) -> str:
     if spec.include_cluster_resources:
         return "includeClusterResources: true"
     if spec.included_cluster_scoped_resources == "all":

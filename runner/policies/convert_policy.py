@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from runner.model.policy import NEW_FAMILY, OLD_FAMILY
+from runner.model.filters import NEW_FAMILY, OLD_FAMILY
 from runner.policies.convert_notes import Draft, Fields, Original, Severity
 from runner.policies.convert_related import Filter, missing_related
 from runner.policies.parse import Value

@@ -10,8 +10,8 @@ from typing import Any
 from pydantic import BaseModel
 
 from runner.model.document import LABEL_KEY_PATTERN, LABEL_VALUE_PATTERN, NAME_PATTERN
+from runner.model.filters import POLICY_PATTERNS
 from runner.model.location import LOCATION_PATTERNS, URL_PATTERNS
-from runner.model.policy import POLICY_PATTERNS
 from runner.policies.fields import Located, allowed, homes
 from runner.policies.parse import Value
 from runner.policies.paths import secret

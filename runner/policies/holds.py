@@ -10,7 +10,8 @@ from typing import Generic, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from runner.errors import Finding
-from runner.model.policy import BackupPolicy, field_conflicts
+from runner.model.filters import field_conflicts
+from runner.model.policy import BackupPolicy
 from runner.policies.explain import Mistake, Words, explain
 from runner.policies.fields import locate
 from runner.policies.identity import IDENTITY

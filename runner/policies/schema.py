@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.model.document import API_VERSION
-from runner.model.policy import NEW_FAMILY, OLD_FAMILY
+from runner.model.filters import NEW_FAMILY, OLD_FAMILY
 from runner.policies.explain import PATTERNS
 from runner.policies.identity import KINDS
 

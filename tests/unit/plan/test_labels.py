@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from runner.model.policy import LabelSelector
+from runner.model.filters import LabelSelector
 from runner.plan.labels import as_query, excluded_by_label, matches
 
 

@@ -7,8 +7,9 @@ from fnmatch import fnmatchcase
 from hypothesis import given
 
 from runner.model.cluster import Resource
+from runner.model.filters import NEW_FAMILY
 from runner.model.inventory import Row
-from runner.model.policy import NEW_FAMILY, BackupPolicySpec
+from runner.model.policy import BackupPolicySpec
 from runner.plan.needs import RELATED_TYPES
 from runner.plan.selection import ClusterScope, Selection
 from runner.policies.convert_notes import Severity

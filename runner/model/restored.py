@@ -1,0 +1,45 @@
+"""RestoreResult: how a restore ended, item by item where it did not go as planned."""
+
+from __future__ import annotations
+
+import msgspec
+
+from runner.errors import ExitCode
+from runner.model.restore import RestorePlan
+
+
+class Failed(msgspec.Struct, frozen=True, rename="camel", order=True):
+    """An item that was planned to change and did not, and the API server's reason."""
+
+    resource: str
+    namespace: str
+    name: str
+    action: str
+    reason: str
+
+
+class RestoreResult(msgspec.Struct, frozen=True, rename="camel"):
+    """What a restore did. `undo` names the backup of what it overwrote; "" where it overwrote nothing."""
+
+    plan: RestorePlan
+    created: int
+    updated: int
+    recreated: int
+    already: int  # planned, and found done: an earlier run of this restore got so far
+    failed: tuple[Failed, ...]
+    warnings: tuple[str, ...]
+    undo: str
+    seconds: float
+
+    @property
+    def done(self) -> int:
+        """How many items are as planned."""
+        return self.created + self.updated + self.recreated + self.already
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """PARTIAL where something planned failed, FINDINGS where the plan itself left something out, else DONE."""
+        if self.failed:
+            return ExitCode.PARTIAL
+        findings = self.plan.count("conflict", "invalid") or self.plan.empty_includes or self.plan.gaps
+        return ExitCode.FINDINGS if findings else ExitCode.DONE
