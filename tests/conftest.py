@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.parts.controlplane import ControlPlane
+from tests.parts.nodes import Nodes
 from tests.parts.seaweedfs import SeaweedFS
 
 
@@ -38,6 +39,29 @@ def control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlP
     """An API server with etcd and the controller manager."""
     with ControlPlane(tmp_path_factory.mktemp("control-plane")) as plane:
         yield plane
+
+
+@pytest.fixture(scope="session")
+def nodes(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    """Nodes for it, on which pods run from then on, whosever they are: no test may rest on there being none."""
+    with Nodes(control_plane, tmp_path_factory.mktemp("nodes")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def second_control_plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """Another cluster, as one finds it after the first is lost: another CA, UID and range of services, and empty."""
+    folder = tmp_path_factory.mktemp("second-control-plane")
+    with ControlPlane(folder, name="trysail-second", service_cidr="10.112.0.0/16") as plane:
+        yield plane
+
+
+@pytest.fixture(scope="session")
+def second_nodes(second_control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nodes]:
+    """Nodes for the second cluster, of other names than the first one's."""
+    folder = tmp_path_factory.mktemp("second-nodes")
+    with Nodes(second_control_plane, folder, names=("other-1", "other-2")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import hashlib
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -10,6 +12,7 @@ from runner.model.cluster import ItemId
 from runner.model.modifiers import ModifierRule
 
 BACKUP_LABEL = "trysail.dev/backup"
+_LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,7 @@ class RestoreRules:
     modifiers: tuple[ModifierRule, ...] = ()
     labels: Mapping[str, str] = field(default_factory=dict)
     preserve_node_ports: bool = False
+    name_owners: bool = True  # not where uids do not last: the garbage collector deletes what names a wrong one
 
     def namespace(self, name: str) -> str:
         """Where the items of a namespace go."""
@@ -36,7 +40,10 @@ class Others(Protocol):
         ...
 
     def volume_comes(self, name: str) -> bool:
-        """Whether a PersistentVolume of this name is restored, or is there and free for, or bound to, its old claim."""
+        """Whether a PersistentVolume of this name is restored, or is there and free for, or bound to, its old claim.
+
+        One that its rule leaves alone (its reclaim policy is Delete) is not restored.
+        """
         ...
 
 
@@ -54,3 +61,26 @@ class LeftAlone:
     """An item that is not restored, by rule."""
 
     why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """One item before the rule for its kind, which changes `body` in place."""
+
+    item: ItemId  # as the backup has it
+    stored: Mapping[str, Any]  # as the API server gave it, status and managedFields included; only read
+    body: dict[str, Any]  # what will be sent: a copy of its own, already without what no item keeps
+    rules: RestoreRules
+    others: Others
+
+
+Rule = Callable[[Case], LeftAlone | None]
+
+
+def label_value(name: str) -> str:
+    """A backup's name as a label's value: itself, or, where it is too long (63), its beginning and a digest of it."""
+    if _LABEL_VALUE.fullmatch(name):
+        return name
+    start = re.sub(r"[^A-Za-z0-9._-]", "-", name)[:54].strip("._-")
+    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
+    return f"{start}-{digest}" if start else digest

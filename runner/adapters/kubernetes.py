@@ -1,7 +1,7 @@
-"""A live cluster through its API server: raw requests over the official client, which brings the authentication.
+"""A live cluster through its API server: how it is found, and read. `kubernetes_writer` changes it.
 
-Owns everything that knows the `kubernetes` package and urllib3. Bytes stay bytes: typed models would cost fifty times
-as much. Never retries; every failure leaves as one of `runner.errors`.
+Bytes stay bytes: typed models would cost fifty times as much. Never retries; every failure leaves as one of
+`runner.errors`.
 """
 
 from __future__ import annotations
@@ -9,15 +9,12 @@ from __future__ import annotations
 import logging
 import os
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self, TypeVar
-from urllib.parse import quote
+from typing import Self, TypeVar
 
 import msgspec
-import urllib3
 import yaml
-from kubernetes.client import ApiClient, ApiException, Configuration
+from kubernetes.client import Configuration
 from kubernetes.config import (
     ConfigException,
     load_incluster_config,
@@ -25,14 +22,13 @@ from kubernetes.config import (
 )
 from kubernetes.config.kube_config import KUBE_CONFIG_DEFAULT_LOCATION
 
-from runner.adapters.kubernetes_answers import error_of_status, unreachable
+from runner.adapters.kubernetes_answers import error_of_status
+from runner.adapters.kubernetes_connection import Connection, first_line, object_path, resource_path
 from runner.adapters.kubernetes_discovery import discover
-from runner.errors import BadResponse, ClusterError, Forbidden, PageTooLarge
+from runner.adapters.kubernetes_writer import KubernetesWriter
+from runner.errors import BadResponse, ClusterError, Forbidden
 from runner.model.cluster import ClusterIdentity, Discovery, ListRequest, Page, Resource
 
-CONNECT_SECONDS = 10.0
-READ_SECONDS = 300.0
-POOL_SIZE = 16  # connections that are kept; more than the engine's workers
 METADATA_LIST = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json"
 
 _IN_CLUSTER = "in-cluster"
@@ -40,15 +36,11 @@ _IN_CLUSTER = "in-cluster"
 T = TypeVar("T")
 
 
-class KubernetesCluster:
-    """A ClusterReader over an API server."""
+class KubernetesCluster(KubernetesWriter):
+    """A Cluster over an API server."""
 
     def __init__(self, configuration: Configuration, context: str) -> None:
-        configuration.retries = False
-        configuration.connection_pool_maxsize = POOL_SIZE
-        self._api = ApiClient(configuration)
-        self._context = context
-        self._server = str(configuration.host)
+        super().__init__(Connection(configuration, context))
 
     @classmethod
     def connect(cls, kubeconfig: str | None = None, context: str | None = None) -> Self:
@@ -77,7 +69,7 @@ class KubernetesCluster:
             load_incluster_config(configuration)
         except (ConfigException, OSError) as error:
             raise ClusterError(
-                f"the pod's service account cannot be used: {_first_line(error)}",
+                f"the pod's service account cannot be used: {first_line(error)}",
                 hint="mount the service account's token (automountServiceAccountToken)",
             ) from error
         return cls(configuration, _IN_CLUSTER)
@@ -91,11 +83,12 @@ class KubernetesCluster:
         else:
             uid = _decode(body, _OBJECT, "namespace kube-system").metadata.uid
         version = _decode(self._get("/version"), _VERSION, "/version").git_version
-        return ClusterIdentity(uid=uid, context=self._context, server=self._server, version=version)
+        way = self._connection
+        return ClusterIdentity(uid=uid, context=way.context, server=way.server, version=version)
 
     def discover(self) -> Discovery:
         """Aggregated discovery; group by group where the server is too old for it."""
-        return discover(self._request)
+        return discover(self._connection.request)
 
     def page(self, request: ListRequest) -> Page:
         """One page as raw items; see ports."""
@@ -122,7 +115,7 @@ class KubernetesCluster:
 
     def get(self, resource: Resource, namespace: str, name: str) -> bytes:
         """One object as the API server gives it."""
-        return self._get(f"{resource_path(resource, namespace)}/{quote(name, safe='')}")
+        return self._get(object_path(resource, namespace, name))
 
     def _get(
         self,
@@ -131,36 +124,10 @@ class KubernetesCluster:
         accept: str = "application/json",
         max_bytes: int = 0,
     ) -> bytes:
-        status, headers, body = self._request(path, query or [], accept, max_bytes)
+        status, headers, body = self._connection.request(path, query or [], accept, max_bytes)
         if status != 200:
             raise error_of_status(status, headers, body, path)
         return body
-
-    def _request(
-        self, path: str, query: list[tuple[str, str]], accept: str, max_bytes: int = 0
-    ) -> tuple[int, Mapping[str, str], bytes]:
-        try:
-            parameters = self._api.param_serialize(
-                "GET", path, query_params=query, header_params={"Accept": accept}, auth_settings=["BearerToken"]
-            )
-            response: Any = self._api.call_api(*parameters, _request_timeout=(CONNECT_SECONDS, READ_SECONDS)).response
-            return response.status, response.headers, _body(response, max_bytes, path)
-        except ApiException as error:  # the client says so for TLS alone; statuses come back as answers
-            raise unreachable(self._server, str(error.reason)) from error
-        except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise unreachable(self._server, _first_line(error)) from error
-        except ConfigException as error:  # an exec plugin, asked for a fresh token
-            raise ClusterError(
-                f"no credentials for {self._server}: {_first_line(error)}",
-                hint="run the credential plugin of this context by hand, and log in again",
-                context=self._context,
-            ) from error
-
-
-def resource_path(resource: Resource, namespace: str = "") -> str:
-    """The API server's path of a type, in one namespace or over all ("")."""
-    root = f"/apis/{resource.group}/{resource.version}" if resource.group else f"/api/{resource.version}"
-    return f"{root}/namespaces/{namespace}/{resource.plural}" if namespace else f"{root}/{resource.plural}"
 
 
 class _ObjectMeta(msgspec.Struct):
@@ -203,19 +170,6 @@ def _decode(body: bytes, decoder: msgspec.json.Decoder[T], what: str) -> T:
         ) from error
 
 
-def _body(response: Any, max_bytes: int, path: str) -> bytes:
-    if not max_bytes:
-        body: bytes = response.read()
-        response.release_conn()
-        return body
-    body = response.read(max_bytes + 1)
-    if len(body) > max_bytes:
-        response.close()  # the rest is not read: the connection cannot be used again
-        raise PageTooLarge(f"a page of {path} is larger than {max_bytes} bytes")
-    response.release_conn()
-    return body
-
-
 def _default_kubeconfig_exists() -> bool:
     source = os.environ.get("KUBECONFIG") or KUBE_CONFIG_DEFAULT_LOCATION
     return any(Path(part).expanduser().is_file() for part in source.split(os.pathsep) if part)
@@ -235,7 +189,7 @@ def _current_context(source: str) -> str:
 
 def _kubeconfig_reason(error: Exception, context: str | None) -> str:
     """What is wrong with a kubeconfig; the client's own words but for the commonest mistake."""
-    reason = _first_line(error)
+    reason = first_line(error)
     if context is not None and f"name {context} in " in reason and reason.endswith("/contexts list"):
         return f'it has no context "{context}"'
     return reason.removeprefix("Invalid kube-config file. ")
@@ -257,10 +211,3 @@ class _PluginFailures(logging.Filter):
 
 
 _PLUGIN_FAILURES = _PluginFailures()
-
-
-def _first_line(error: BaseException) -> str:
-    """What happened, in one line; urllib3 wraps it into exceptions of exceptions."""
-    while error.args and isinstance(error.args[-1], Exception):
-        error = error.args[-1]
-    return (str(error).splitlines() or [type(error).__name__])[0]

@@ -1,4 +1,7 @@
-"""What an API server's refusals mean: HTTP status and Status object in, one of our errors out."""
+"""What an API server's refusals mean: HTTP status and Status object in, one of our errors out.
+
+Those of writes are in `kubernetes_refusals`.
+"""
 
 from __future__ import annotations
 
@@ -23,13 +26,16 @@ from runner.errors import (
 _CONNECTION = re.compile(r"^(HTTPS?Connection(Pool)?\(.*?\): )+")
 _TLS = re.compile(r"^(?:SSLError\s+)?\[.*?\] (.*?)(?: \(_ssl\.c:\d+\))?$", re.DOTALL)
 
+# Made once, before there are threads: msgspec 0.22 crashes where several of them are the first to decode a type.
+_JSON = msgspec.json.Decoder()
+
 _LONGEST_TEXT = 300  # of a body that is no Status: enough to recognise it, too little to flood a log
 
 
 def error_of_status(status: int, headers: Mapping[str, str], body: bytes, path: str) -> ClusterError:
     """The error for an answer that is not 200. Its message is the server's own where it gives one."""
-    answer = _status(body)
-    message = str(answer.get("message") or "") or _text(body) or f"HTTP {status}"
+    answer = status_object(body)
+    message = words(answer, body) or f"HTTP {status}"
     match status:
         case 401:
             return Unauthorized(
@@ -44,7 +50,7 @@ def error_of_status(status: int, headers: Mapping[str, str], body: bytes, path: 
             return ContinueExpired(message, token=_continue(answer), path=path)
         case 408 | 429 | 500 | 502 | 503 | 504:
             return ClusterBusy(
-                f"the API server answers {status}: {message}", retry_after=_retry_after(headers), path=path
+                f"the API server answers {status}: {message}", retry_after=retry_after(headers), path=path
             )
         case _ if 300 <= status < 400:
             return ClusterError(
@@ -73,27 +79,29 @@ def unreachable(server: str, reason: str) -> ClusterError:
     )
 
 
-def _status(body: bytes) -> dict[str, Any]:
+def status_object(body: bytes) -> dict[str, Any]:
+    """The Status of an answer; empty where it has none."""
     try:
-        answer = msgspec.json.decode(body)
+        answer = _JSON.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError):
         return {}
     return answer if isinstance(answer, dict) else {}
+
+
+def words(answer: dict[str, Any], body: bytes) -> str:
+    """The server's own words; where there is no Status (a proxy, an aggregated API without a backend), short ones."""
+    return str(answer.get("message") or "") or " ".join(body[:_LONGEST_TEXT].decode(errors="replace").split())
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """How many seconds the server wants us to wait, where it says so."""
+    try:
+        return float(headers.get("Retry-After", ""))
+    except ValueError:
+        return None  # absent, or a date, which API servers do not send
 
 
 def _continue(answer: dict[str, Any]) -> str:
     metadata = answer.get("metadata")
     token = metadata.get("continue") if isinstance(metadata, dict) else None
     return token if isinstance(token, str) else ""
-
-
-def _text(body: bytes) -> str:
-    """A plain text answer, as a proxy or an aggregated API without a backend gives, on one short line."""
-    return " ".join(body[:_LONGEST_TEXT].decode(errors="replace").split())
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    try:
-        return float(headers.get("Retry-After", ""))
-    except ValueError:
-        return None  # absent, or a date, which API servers do not send

@@ -96,7 +96,7 @@ def discover(request: Request) -> Discovery:
 
 
 def _of_aggregated(groups: Iterable[_AggregatedGroup]) -> Discovery:
-    found: dict[tuple[str, str], Resource] = {}
+    found = []
     failures = []
     for group in groups:
         name = group.metadata.name
@@ -120,12 +120,12 @@ def _of_aggregated(groups: Iterable[_AggregatedGroup]) -> Discovery:
                     verbs=tuple(sorted(listed.verbs)),
                     short_names=tuple(sorted(listed.short_names)),
                 )
-                found.setdefault((name, listed.resource), resource)
-    return Discovery(tuple(sorted(found.values())), tuple(sorted(failures)))
+                found.append(resource)
+    return Discovery(_once_each(found), tuple(sorted(failures)))
 
 
 def _group_by_group(request: Request, core: bytes, named: bytes) -> Discovery:
-    found: dict[tuple[str, str], Resource] = {}
+    found = []
     failures = []
     paths = [("", version, f"/api/{version}") for version in _decode(core, _Versions).versions]
     for group in _decode(named, _Groups).groups:
@@ -151,8 +151,21 @@ def _group_by_group(request: Request, core: bytes, named: bytes) -> Discovery:
                 verbs=tuple(sorted(api.verbs)),
                 short_names=tuple(sorted(api.short_names)),
             )
-            found.setdefault((group_name, api.name), resource)
-    return Discovery(tuple(sorted(found.values())), tuple(sorted(failures)))
+            found.append(resource)
+    return Discovery(_once_each(found), tuple(sorted(failures)))
+
+
+def _once_each(found: Iterable[Resource]) -> tuple[Resource, ...]:
+    """Each type in the version that came first, which knows the further ones."""
+    types: dict[tuple[str, str], list[Resource]] = {}
+    for resource in found:
+        types.setdefault((resource.group, resource.plural), []).append(resource)
+    return tuple(
+        sorted(
+            msgspec.structs.replace(first, other_versions=tuple(other.version for other in others))
+            for first, *others in types.values()
+        )
+    )
 
 
 def _fetch(request: Request, path: str) -> bytes:

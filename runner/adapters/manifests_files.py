@@ -21,6 +21,7 @@ from runner.errors import FormatError, UsageError
 _SUFFIXES = frozenset({".yaml", ".yml", ".json"})
 # A line that begins so ends a document even within a block scalar, so that cutting here cuts nothing in two.
 _BETWEEN = re.compile(rb"^---(?=\s|\Z)", re.MULTILINE)
+BETWEEN = b"---"
 _CONTENT = re.compile(rb"^[ \t]*[^\s#]", re.MULTILINE)
 
 
@@ -29,6 +30,7 @@ class WrittenObject(NamedTuple):
 
     origin: str  # file:line
     value: dict[str, Any]
+    file: Path | None = None
 
     @property
     def type(self) -> tuple[str, str]:
@@ -40,23 +42,26 @@ class WrittenObject(NamedTuple):
         return FormatError(f"{self.origin}: {message}", hint=hint)
 
 
-def read_folder(folder: Path) -> Iterator[WrittenObject]:
+def read_folder(folder: Path, *, may_be_empty: bool = False) -> Iterator[WrittenObject]:
     """Every object, in the order of the files' paths. Hidden files and folders are left alone.
 
-    FormatError for a file that cannot be read; UsageError for a folder that cannot, or that has no manifest.
+    FormatError for a file that cannot be read; UsageError for a folder that cannot, or that has no manifest, unless it
+    `may_be_empty`, or missing.
     """
+    if may_be_empty and not folder.exists():
+        return
     files = sorted(_files(folder))
-    if not files:
+    if not files and not may_be_empty:
         raise UsageError(f"{folder} has no manifests", hint="a manifest is a file *.yaml, *.yml or *.json")
     for file in files:
         try:
             content = file.read_bytes()
         except OSError as error:
             raise FormatError(f"{file} cannot be read: {error.strerror}", hint="check its owner and mode") from error
-        documents = _json(file, content) if file.suffix == ".json" else _yaml(file, content)
+        documents = read_json(file, content) if file.suffix == ".json" else _yaml(file, content)
         for line, value in documents:
             if value is not None:
-                yield from _objects(f"{file}:{line}", value)
+                yield from _objects(file, f"{file}:{line}", value)
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -74,11 +79,16 @@ def _unreadable(error: OSError) -> NoReturn:
     ) from error
 
 
+def cut(content: bytes) -> list[bytes]:
+    """The documents of a YAML file: joined by BETWEEN, they are the file again."""
+    return _BETWEEN.split(content)
+
+
 def _yaml(file: Path, content: bytes) -> Iterator[tuple[int, Any]]:
-    cuts = [match.end() for match in _BETWEEN.finditer(content)]
-    for start, end in zip([0, *cuts], [*(cut - len(b"---") for cut in cuts), len(content)], strict=True):
+    start = 0
+    for text in cut(content):
         above = content.count(b"\n", 0, start)
-        text = content[start:end]
+        start += len(text) + len(BETWEEN)
         first = _CONTENT.search(text)
         line = above + 1 + (text.count(b"\n", 0, first.start()) if first else 0)
         try:
@@ -91,7 +101,8 @@ def _yaml(file: Path, content: bytes) -> Iterator[tuple[int, Any]]:
             ) from error
 
 
-def _json(file: Path, content: bytes) -> Iterator[tuple[int, Any]]:
+def read_json(file: Path, content: bytes) -> Iterator[tuple[int, Any]]:
+    """What a JSON file has, with its line."""
     hint = "the file is no JSON; mend it"
     try:
         value = json.loads(content, parse_float=_finite, parse_constant=_finite)
@@ -111,8 +122,17 @@ def _finite(word: str) -> float:
     return number
 
 
-def _objects(origin: str, value: Any) -> Iterator[WrittenObject]:
-    """The object itself, or what is in a list (`kubectl get -o yaml`); items of a PodList are Pods."""
+def list_items(value: dict[str, Any]) -> list[Any] | None:
+    """What is in a list (`kubectl get -o yaml`), nothing for what is none; items of a PodList are Pods."""
+    kind, items = value["kind"], value.get("items")
+    if not kind.endswith("List") or not isinstance(items, list):
+        return None
+    implied = {} if kind == "List" else {"apiVersion": value["apiVersion"], "kind": kind.removesuffix("List")}
+    return [{**implied, **item} if isinstance(item, dict) else item for item in items]
+
+
+def _objects(file: Path, origin: str, value: Any) -> Iterator[WrittenObject]:
+    """The object itself, or what is in a list."""
     if not isinstance(value, dict) or not all(
         isinstance(value.get(field), str) and value[field] for field in ("apiVersion", "kind")
     ):
@@ -120,10 +140,9 @@ def _objects(origin: str, value: Any) -> Iterator[WrittenObject]:
             f"{origin}: this is no Kubernetes object",
             hint="an object has apiVersion and kind; other YAML may stay in a folder whose name begins with '.'",
         )
-    kind, items = value["kind"], value.get("items")
-    if not kind.endswith("List") or not isinstance(items, list):
-        yield WrittenObject(origin, value)
+    items = list_items(value)
+    if items is None:
+        yield WrittenObject(origin, value, file)
         return
-    implied = {} if kind == "List" else {"apiVersion": value["apiVersion"], "kind": kind.removesuffix("List")}
     for item in items:
-        yield from _objects(origin, {**implied, **item} if isinstance(item, dict) else item)
+        yield from _objects(file, origin, item)

@@ -13,7 +13,7 @@ import base64
 import binascii
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Self
 
 import msgspec
@@ -103,6 +103,29 @@ class ClusterState:
         state._lists = self._lists | state._lists
         return state
 
+    def put(self, version: int, served: ServedType, item: StoredItem) -> ClusterState:
+        """The state at `version`: as this one, with `item` added, or in the place of the one of its key."""
+        found = self._lists[_name(served.resource)]
+        start = bisect_left(found.keys, item.key)
+        return self._with(version, found.cut(start, bisect_right(found.keys, item.key), served, (item,)))
+
+    def without(self, version: int, resource: Resource, key: str) -> ClusterState:
+        """The state at `version`: as this one, without the item of that key."""
+        found = self._lists[_name(resource)]
+        start = bisect_left(found.keys, key)
+        return self._with(version, found.cut(start, bisect_right(found.keys, key), found.served))
+
+    def without_type(self, version: int, resource: Resource) -> ClusterState:
+        """The state at `version`: as this one, but for a type that is no longer served, with all its items."""
+        state = ClusterState(version, ())
+        state._lists = {name: found for name, found in self._lists.items() if name != _name(resource)}
+        return state
+
+    def _with(self, version: int, changed: _List) -> ClusterState:
+        state = ClusterState(version, ())
+        state._lists = self._lists | {_name(changed.served.resource): changed}
+        return state
+
     @property
     def types(self) -> tuple[ServedType, ...]:
         """Every type that is served, sorted."""
@@ -112,14 +135,36 @@ class ClusterState:
         """Everything of one type, sorted by key. ItemNotFound where the type, in this version, is not served."""
         return self._list(resource).items
 
-    def get(self, resource: Resource, namespace: str, name: str) -> StoredItem:
-        """One item; ItemNotFound where it, or its type, is not there."""
+    def served(self, resource: Resource) -> ServedType:
+        """The type as it is served here, in whatever version. ItemNotFound where it is not."""
+        found = self._lists.get(_name(resource))
+        if found is None:
+            raise ItemNotFound(f"{resource.name} in {resource.api_version} is not served")
+        return found.served
+
+    def within(self, namespace: str) -> Iterator[tuple[ServedType, StoredItem]]:
+        """Everything that is in one namespace, of every type."""
+        for found in self._lists.values():
+            if found.served.resource.namespaced:
+                start, end = found.bounds(namespace)
+                yield from ((found.served, item) for item in found.items[start:end])
+
+    def find(self, resource: Resource, namespace: str, name: str) -> StoredItem | None:
+        """One item, or nothing; ItemNotFound where its type is not there."""
         found = self._list(resource)
         key = f"{namespace}/{name}" if namespace else name
         position = bisect_left(found.keys, key)
         if position == len(found.keys) or found.keys[position] != key:
-            raise ItemNotFound(f"{resource.name} {key} is not there")
+            return None
         return found.items[position]
+
+    def get(self, resource: Resource, namespace: str, name: str) -> StoredItem:
+        """One item; ItemNotFound where it, or its type, is not there."""
+        item = self.find(resource, namespace, name)
+        if item is None:
+            key = f"{namespace}/{name}" if namespace else name
+            raise ItemNotFound(f"{resource.name} {key} is not there")
+        return item
 
     def page(self, request: ListRequest) -> Page:
         """One page, as ClusterReader.page has it. A selector may leave the last page empty, as on an API server.
@@ -181,6 +226,11 @@ class _List(msgspec.Struct, frozen=True):
             raise ItemNotFound(f"{self.served.resource.name} are in no namespace")
         # "0" is the character after "/", so that nothing lies between "namespace/…" and "namespace0".
         return bisect_left(self.keys, f"{namespace}/"), bisect_left(self.keys, f"{namespace}0")
+
+    def cut(self, start: int, end: int, served: ServedType, new: tuple[StoredItem, ...] = ()) -> _List:
+        """The list with `new` in the place of what is from `start` up to `end`."""
+        keys = (*self.keys[:start], *(item.key for item in new), *self.keys[end:])
+        return _List(served, keys, (*self.items[:start], *new, *self.items[end:]))
 
 
 def _sorted_list(served: ServedType, items: Iterable[StoredItem]) -> _List:

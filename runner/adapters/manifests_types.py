@@ -38,14 +38,16 @@ class KnownType(msgspec.Struct, frozen=True, rename="camel"):
 
     def served(self, version: str = "") -> ServedType:
         """The type in `version`; in the preferred one without."""
+        version = version or self.versions[0]
         resource = Resource(
             group=self.group,
             plural=self.plural,
-            version=version or self.versions[0],
+            version=version,
             kind=self.kind,
             namespaced=self.namespaced,
             verbs=self.verbs,
             short_names=self.short_names,
+            other_versions=tuple(other for other in self.versions if other != version),
         )
         return ServedType(resource, bare=not self.custom)
 
@@ -68,6 +70,19 @@ class KnownTypes:
             raise FormatError(f"{known.plural}.{known.group} is served already")
         self._types[known.group, known.kind] = known
         return known
+
+    def redefine(self, definition: dict[str, Any]) -> KnownType:
+        """Takes what has become of a definition that was taken before. FormatError says what is wrong with it."""
+        known = known_type(definition)
+        self.forget(known.group, known.plural)
+        self._types[known.group, known.kind] = known
+        return known
+
+    def forget(self, group: str, plural: str) -> None:
+        """A type whose definition is gone."""
+        self._types = {
+            name: known for name, known in self._types.items() if (known.group, known.plural) != (group, plural)
+        }
 
     def find(self, api_version: str, kind: str) -> ServedType:
         """The type of an object. FormatError with a hint where it, or its version, is unknown, or is never stored."""

@@ -13,7 +13,7 @@ from enum import Enum
 from itertools import count
 
 from runner.archive.index import IndexLine
-from runner.archive.layout import ARCHIVE, INDEX, item_path
+from runner.archive.layout import ARCHIVE, INDEX, TRYSAIL, Layout
 from runner.archive.stream import TarEntry, shown
 from runner.errors import BackupDamaged
 
@@ -63,13 +63,14 @@ def compare(
     *,
     most_items: int,
     read: Callable[[bytes], object] | None = None,
+    layout: Layout = TRYSAIL,
 ) -> Compared:
     """Takes both to their ends, and tells `found` each difference.
 
     No more than `most_items` lines are read. With `read`, which makes an object of YAML or raises ValueError, entries
     come with their content, and what is in it is held against the index too.
     """
-    return _Comparison(found, most_items, read).run(lines, entries)
+    return _Comparison(found, most_items, read, layout).run(lines, entries)
 
 
 class _Side(Enum):
@@ -79,8 +80,10 @@ class _Side(Enum):
 
 
 class _Comparison:
-    def __init__(self, found: Findings, most_items: int, read: Callable[[bytes], object] | None) -> None:
-        self.found, self.most_items, self.read = found, most_items, read
+    def __init__(
+        self, found: Findings, most_items: int, read: Callable[[bytes], object] | None, layout: Layout
+    ) -> None:
+        self.found, self.most_items, self.read, self.layout = found, most_items, read, layout
         self.compared = Compared()
         self.index, self.archive = _Side.GOING, _Side.GOING
         self.lines: dict[str, tuple[int, IndexLine]] = {}  # by path: those that no entry was met for yet
@@ -132,14 +135,18 @@ class _Comparison:
         elif entry.fault:
             text = f"{shown(entry.path)} in the archive: {entry.fault}"
             self.found.add("entries that no archive of Trysail has", text)
-        else:
+        elif entry.path not in self.layout.unindexed:
             self._entry(number, entry)
 
     def _line(self, number: int, line: IndexLine) -> None:
         self.compared.items += 1
         self.compared.size += line.size
         self.compared.steps[line.resource, line.namespace] += 1
-        path = item_path(line.resource, line.namespace, line.name)
+        try:
+            path = self.layout.item_path(line.resource, line.namespace, line.name)
+        except ValueError as error:
+            self.found.add("items that no archive of Trysail has", f"{line.id}: {error}")
+            return
         if hash(path) in self.seen:
             self.found.add("items that the index has twice", f"{line.id}: the index has it more than once")
             return

@@ -10,6 +10,7 @@ from runner.errors import FormatError
 from runner.model.canonical import canonical, digest
 from runner.model.inventory import INVENTORY_FORMAT, Inventory
 from runner.model.plan import PLAN_FORMAT, Plan
+from runner.model.restore import RESTORE_FORMAT, RestorePlan
 
 T = TypeVar("T")
 
@@ -22,14 +23,24 @@ class _Envelope(msgspec.Struct, rename="camel"):
 def read_plan(raw: bytes, source: str) -> Plan:
     """A saved plan, whole and unaltered, or FormatError. `source` names it for people."""
     plan = _read(raw, source, Plan, "BackupPlan", PLAN_FORMAT)
-    expected = digest(canonical(msgspec.structs.replace(plan, digest="")))
-    if plan.digest != expected:
+    _unaltered(plan, source, "trysail plan --out")
+    return plan
+
+
+def read_restore_plan(raw: bytes, source: str) -> RestorePlan:
+    """A saved plan of a restore, whole and unaltered, or FormatError."""
+    plan = _read(raw, source, RestorePlan, "RestorePlan", RESTORE_FORMAT)
+    _unaltered(plan, source, "trysail restore … --plan --out")
+    return plan
+
+
+def _unaltered(plan: Plan | RestorePlan, source: str, command: str) -> None:
+    if plan.digest != digest(canonical(msgspec.structs.replace(plan, digest=""))):
         raise FormatError(
             "the plan was altered after it was made: its digest does not fit",
-            hint="make it anew with: trysail plan --out " + source,
+            hint=f"make it anew with: {command} {source}",
             plan=source,
         )
-    return plan
 
 
 def read_inventory(raw: bytes, source: str) -> Inventory:
@@ -68,4 +79,9 @@ def _read(raw: bytes, source: str, model: type[T], kind: str, newest: str) -> T:
         raise FormatError(f"the {_WORDS[kind]} is damaged: {error}", hint="make it anew", file=source) from error
 
 
-_WORDS = {"BackupPlan": "saved plan", "Inventory": "saved inventory", "Backup": "manifest"}
+_WORDS = {
+    "BackupPlan": "saved plan",
+    "RestorePlan": "saved plan of a restore",
+    "Inventory": "saved inventory",
+    "Backup": "manifest",
+}

@@ -15,7 +15,7 @@ from typing import NamedTuple, cast
 from isal import isal_zlib
 
 from runner.archive.index import IndexLine, decode_line
-from runner.archive.tar import BLOCK, END
+from runner.archive.tar import BLOCK, END, MODE, VELERO_MODE
 from runner.archive.tar import header as own_header
 from runner.errors import BackupDamaged
 
@@ -27,6 +27,7 @@ _GZIP = 31  # window bits that ask for a gzip header, and for its checksum to be
 _FEED = 1 << 16  # compressed bytes that are given to the decompressor at once
 _CHUNK = 1 << 20  # bytes that it gives back at once, at most: a bomb goes off in these
 _PAX_BYTES = 1 << 16
+_VELERO_DIGITS = b"%07o" % VELERO_MODE
 _LONGEST_SHOWN = 300
 
 _NO_CONTENT = {
@@ -42,7 +43,9 @@ _NO_CONTENT = {
 class Unpacked:
     """The content of gzip members that follow each other. `member` and `offset` say where the next byte stands."""
 
-    def __init__(self, pieces: Iterable[bytes], *, start: int = 0, limit: int | None = None) -> None:
+    def __init__(
+        self, pieces: Iterable[bytes], *, start: int = 0, limit: int | None = None, said_by: str = "the manifest says"
+    ) -> None:
         """`start` is where the first piece lies in its object; more content than `limit` bytes is an error."""
         self.member = start
         self.offset = 0  # within the member, uncompressed
@@ -53,6 +56,7 @@ class Unpacked:
         self._chunk = b""
         self._used = 0  # of the chunk
         self._left = limit
+        self._said_by = said_by
 
     def at_end(self) -> bool:
         """Whether there is no further byte; where there is one, `member` and `offset` are its own."""
@@ -116,7 +120,7 @@ class Unpacked:
         if self._left is not None:
             self._left -= len(chunk)
             if self._left < 0:
-                raise BackupDamaged("it unpacks to more than the manifest says: it was not read further")
+                raise BackupDamaged(f"it unpacks to more than {self._said_by}: it was not read further")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,7 +198,8 @@ def _own_header(block: bytes) -> _Header | None:
     if not name.isascii() or not digits.isdigit() or b"8" in digits or b"9" in digits:
         return None
     path, size = name.decode("ascii"), int(digits, 8)
-    return _Header(path, size, tarfile.REGTYPE) if block == own_header(path, size) else None
+    mode = VELERO_MODE if block[100:107] == _VELERO_DIGITS else MODE
+    return _Header(path, size, tarfile.REGTYPE) if block == own_header(path, size, mode) else None
 
 
 def _any_header(block: bytes) -> _Header:

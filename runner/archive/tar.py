@@ -6,27 +6,30 @@ import tarfile
 
 BLOCK = 512
 END = bytes(2 * BLOCK)  # two empty blocks end an archive
-_MODE = 0o644
+MODE = 0o644
+VELERO_MODE = 0o755
 _LONGEST_NAME = 100  # bytes; longer names take tarfile's PAX headers
 
 # Everything but name, size and checksum is the same in every header.
 _AFTER_SIZE = b"%011o\0" % 0  # mtime
 _AFTER_CHECKSUM = b"0" + bytes(100) + b"ustar\0" + b"00" + bytes(32 + 32) + b"%07o\0" * 2 % (0, 0) + bytes(155 + 12)
-_BEFORE_SIZE = b"%07o\0%07o\0%07o\0" % (_MODE, 0, 0)
-_FIXED_SUM = sum(_BEFORE_SIZE) + sum(_AFTER_SIZE) + sum(_AFTER_CHECKSUM) + sum(b" " * 8)
+_BEFORE_SIZE = {mode: b"%07o\0%07o\0%07o\0" % (mode, 0, 0) for mode in (MODE, VELERO_MODE)}
+_FIXED_SUM = {
+    mode: sum(before) + sum(_AFTER_SIZE) + sum(_AFTER_CHECKSUM) + sum(b" " * 8) for mode, before in _BEFORE_SIZE.items()
+}
 
 
-def header(path: str, size: int) -> bytes:
-    """The header of a regular file; a multiple of 512 bytes."""
+def header(path: str, size: int, mode: int = MODE) -> bytes:
+    """The header of a regular file; a multiple of 512 bytes. `mode` is one of the two."""
     name = path.encode()
     if len(name) > _LONGEST_NAME or not path.isascii():
-        return _long_header(path, size)
+        return _long_header(path, size, mode)
     digits = b"%011o\0" % size
-    checksum = _FIXED_SUM + sum(name) + sum(digits)
+    checksum = _FIXED_SUM[mode] + sum(name) + sum(digits)
     return b"".join(
         (
             name.ljust(_LONGEST_NAME, b"\0"),
-            _BEFORE_SIZE,
+            _BEFORE_SIZE[mode],
             digits,
             _AFTER_SIZE,
             b"%06o\0 " % checksum,
@@ -40,8 +43,8 @@ def padding(size: int) -> bytes:
     return bytes(-size % BLOCK)
 
 
-def _long_header(path: str, size: int) -> bytes:
+def _long_header(path: str, size: int, mode: int) -> bytes:
     entry = tarfile.TarInfo(path)
     entry.size = size
-    entry.mode = _MODE
+    entry.mode = mode
     return entry.tobuf(tarfile.PAX_FORMAT)

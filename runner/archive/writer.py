@@ -79,6 +79,10 @@ class ArchiveWriter:
         index = self._index.cut() if self._index.filled >= self.member_bytes else b""
         return archive, index
 
+    def lead(self, entry: Entry) -> None:
+        """Puts an entry that is no item before all items."""
+        self._archive.add(entry.content)
+
     def finish(self) -> tuple[bytes, bytes]:
         """The open members and the archive's end. An empty index is an empty gzip stream."""
         ending = Members()

@@ -11,7 +11,9 @@ import click
 
 from runner.cli.stored import Where, backup_options, put
 from runner.engine.extract import Backup
+from runner.engine.velero import VeleroBackup
 from runner.errors import UsageError
+from runner.report.backups import UNPROVEN
 from runner.report.words import sized
 
 STDOUT = "-"
@@ -33,7 +35,10 @@ def command(backup: str, where: Where, output: str | None, force: bool) -> None:
             return
         target = _target(output, opened.committed.address.name)
         stored = _fetch(opened, target, force=force)
-    click.echo(f"Saved {sized(stored)} to {target}, and its SHA-256 is the one that was recorded.")
+    if opened.committed.by_velero:
+        click.echo(f"Saved {sized(stored)} to {target}, which is a whole archive.\n{UNPROVEN}")
+    else:
+        click.echo(f"Saved {sized(stored)} to {target}, and its SHA-256 is the one that was recorded.")
     click.echo(f"To use it without Trysail:\n  tar xzf {quote(str(target))}")
     click.echo("  kubectl apply -R -f resources/TYPE/namespaces/NAMESPACE")
 
@@ -45,7 +50,7 @@ def _target(output: str | None, name: str) -> Path:
     return Path(output) / file if output.endswith("/") or Path(output).is_dir() else Path(output)
 
 
-def _fetch(opened: Backup, target: Path, *, force: bool) -> int:
+def _fetch(opened: Backup | VeleroBackup, target: Path, *, force: bool) -> int:
     """Bytes that were written. Beside the target until all is checked; then in its place, in one step."""
     _must_be_free(target, force=force)
     try:

@@ -1,17 +1,21 @@
-"""`trysail get`: objects of a backup as YAML, read by ranges."""
+"""`trysail get`: objects of a backup as YAML, read by ranges where its archive has an index."""
 
 from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import click
 
+from runner.archive.velero import read_json
 from runner.cli.stored import Where, backup_options, put
 from runner.engine.extract import Backup, Chosen
+from runner.engine.velero import VeleroBackup
 from runner.errors import UsageError
 from runner.plan.lookup import Lookup, Wanted, parse_targets
+
+Opened = Backup | VeleroBackup
 
 
 @click.command()
@@ -57,7 +61,7 @@ def command(
             _print_yaml(opened, chosen)
 
 
-def _print_index(opened: Backup, output: str | None) -> None:
+def _print_index(opened: Opened, output: str | None) -> None:
     """Every id; not every object, which nobody means who says nothing."""
     if output in {"yaml", "json"}:
         raise UsageError("which objects?", hint="name a TYPE, give -n NAMESPACE or -l SELECTOR, or take all with -A")
@@ -65,12 +69,13 @@ def _print_index(opened: Backup, output: str | None) -> None:
         click.echo(str(line.id))
 
 
-def _print_yaml(opened: Backup, chosen: Chosen) -> None:
-    for number, (_, content) in enumerate(opened.contents(chosen)):
+def _print_yaml(opened: Opened, chosen: Chosen) -> None:
+    for number, (_, stored) in enumerate(opened.contents(chosen)):
+        content = stored if opened.form == "yaml" else _yaml_of(stored)
         put(content if number == 0 else b"---\n" + content)
 
 
-def _print_json(opened: Backup, chosen: Chosen) -> None:
+def _print_json(opened: Opened, chosen: Chosen) -> None:
     """One object, or a List of several, as kubectl has it; a List is printed as it comes."""
     objects = _as_json(opened, chosen)
     if len(chosen.lines) == 1:
@@ -84,11 +89,22 @@ def _print_json(opened: Backup, chosen: Chosen) -> None:
     put(b"\n  ]\n}\n")
 
 
-def _as_json(opened: Backup, chosen: Chosen) -> Iterator[str]:
-    from runner.archive.reader import read  # noqa: PLC0415 -- PyYAML
-
+def _as_json(opened: Opened, chosen: Chosen) -> Iterator[str]:
+    read = read_json if opened.form == "json" else _reader()
     for _, content in opened.contents(chosen):
         yield json.dumps(read(content), indent=2, ensure_ascii=False)
+
+
+def _reader() -> Callable[[bytes], object]:
+    from runner.archive.reader import read  # noqa: PLC0415 -- PyYAML
+
+    return read
+
+
+def _yaml_of(content: bytes) -> bytes:
+    from runner.archive.emitter import emit  # noqa: PLC0415 -- for Velero's layout alone
+
+    return emit(read_json(content))
 
 
 def _short_names() -> dict[str, list[str]]:

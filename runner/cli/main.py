@@ -32,10 +32,15 @@ VERBS: dict[str, tuple[str, str]] = {
     "list": ("list_backups", "List backups."),
     "describe": ("describe", "Show what a backup holds and how it went."),
     "get": ("get", "Print objects of a backup as YAML."),
+    "diff": ("diff", "Show what differs between a backup and the cluster, or two backups."),
     "download": ("download", "Fetch a backup's archive."),
     "verify": ("verify", "Check every byte and every item of a backup."),
+    "restore": ("restore", "Restore a backup: planned exactly, then done."),
 }
 ALIASES = {"apply": "run"}
+
+# Follows diff(1), where 1 says that something differs: every error of it is 2.
+DIFF, DIFF_TROUBLE = "diff", 2
 
 
 class Verbs(click.Group):
@@ -96,18 +101,25 @@ def exit_code(arguments: list[str] | None = None) -> int:
     except click.ClickException as error:
         # click says 2 for usage errors, which is "changes" here.
         error.show()
-        return ExitCode.ERROR
+        return _failed(arguments, ExitCode.ERROR)
     except TrysailError as error:
         from runner.report.problem import render_problem  # noqa: PLC0415 -- an error alone needs it
 
         click.echo(render_problem(error), err=True)
-        return error.exit_code
+        return _failed(arguments, error.exit_code)
     except SystemExit as error:
         # So click ends where the reader of our output has gone, as `| head` does: nobody is left to be told.
         if error.code != ExitCode.ERROR:
             raise
         return ExitCode.DONE
     return int(result or ExitCode.DONE)
+
+
+def _failed(arguments: list[str] | None, code: ExitCode) -> int:
+    """What an error exits with, which is the verb's own where it is diff; a signal's code stays."""
+    words = sys.argv[1:] if arguments is None else arguments
+    verb = next((word for word in words if not word.startswith("-")), "")
+    return DIFF_TROUBLE if verb == DIFF and code is not ExitCode.CANCELLED else code
 
 
 def _leave(code: int) -> NoReturn:

@@ -18,12 +18,16 @@ from runner.errors import PlanStale, PolicyError, TrysailError
 from runner.model.event import (
     Event,
     Finished,
+    ItemFailed,
     KeyStored,
     Missing,
     PhaseBegun,
     Progress,
+    RestoreFinished,
+    RestoreStarted,
     Retrying,
     Started,
+    StepRestored,
     StepStored,
     Warned,
 )
@@ -85,15 +89,15 @@ class _Bars:
     def notice(self, event: Event) -> None:
         """Moves the bar, or prints above it."""
         match event:
-            case Started():
+            case Started() | RestoreStarted():
                 self._task = self._progress.add_task("collecting", total=event.items)
             case Progress() if self._task is not None:
                 self._progress.update(self._task, completed=event.items)
             case PhaseBegun() if self._task is not None:
                 self._progress.update(self._task, description=event.name)
-            case Warned() | Missing() | Retrying():
+            case Warned() | Missing() | Retrying() | ItemFailed():
                 self._progress.console.print(line_of(event), markup=False, highlight=False)
-            case Finished() if self._task is not None:
+            case Finished() | RestoreFinished() if self._task is not None:
                 self._progress.update(self._task, completed=event.items, description="done")
             case _:
                 pass
@@ -119,26 +123,53 @@ def _bars() -> Iterator[_Bars]:
 def line_of(event: Event) -> str | None:
     """The event in one line of plain text, or None where nobody needs it."""
     match event:
-        case Started():
-            return f"{event.backup}: policy {event.policy}, cluster {event.cluster}, {event.items} items planned"
         case PhaseBegun():
             return f"{event.name} …"
-        case StepStored():
-            where = f" in {event.namespace}" if event.namespace else ""
-            planned = "" if event.items == event.planned else f" (planned {event.planned})"
-            return f"  {event.resource}{where}: {event.items}{planned}"
         case Retrying():
             return f"  retrying {event.what} in {event.wait:.1f} s (attempt {event.attempt} failed: {event.reason})"
         case Warned():
             return f"Warning: {event.message}"
+        case RestoreStarted() | StepRestored() | ItemFailed() | RestoreFinished():
+            return _line_of_restore(event)
+        case Progress():
+            return None
+        case _:
+            return _line_of_backup(event)
+
+
+def _line_of_backup(event: Started | StepStored | Missing | KeyStored | Finished) -> str:
+    match event:
+        case Started():
+            return f"{event.backup}: policy {event.policy}, cluster {event.cluster}, {event.items} items planned"
+        case StepStored():
+            planned = "" if event.items == event.planned else f" (planned {event.planned})"
+            return f"  {_where(event)}: {event.items}{planned}"
         case Missing():
             return f"Missing: {event.what}: {event.reason}"
         case KeyStored():
             return f"  {event.key}: {event.size} bytes, sha256 {event.sha256}"
         case Finished():
             return f"{event.backup}: {event.phase}, {event.items} items in {event.seconds:.1f} s"
-        case Progress():
-            return None
+
+
+def _line_of_restore(event: RestoreStarted | StepRestored | ItemFailed | RestoreFinished) -> str:
+    match event:
+        case RestoreStarted():
+            return f"restoring {event.backup} into {event.cluster}: {event.items} items planned"
+        case StepRestored():
+            return f"  {_where(event)}: {event.items} {_DONE[event.action]}"
+        case ItemFailed():
+            return f"Failed: {event.what}: {event.reason}"
+        case RestoreFinished():
+            failed = f", {event.failed} failed" if event.failed else ""
+            return f"{event.backup}: {event.items} items restored{failed} in {event.seconds:.1f} s"
+
+
+def _where(event: StepStored | StepRestored) -> str:
+    return f"{event.resource} in {event.namespace}" if event.namespace else event.resource
+
+
+_DONE = {"create": "to create", "update": "to update", "recreate": "to delete and create anew"}
 
 
 def _json_line(content: dict[str, Any]) -> str:

@@ -16,6 +16,8 @@ from runner.cli.progress import PlainLines
 from runner.engine.catalog import Scope, resolve
 from runner.engine.extract import Backup
 from runner.engine.fetch import Reading
+from runner.engine.open_stored import open_backup
+from runner.engine.velero import VeleroBackup
 from runner.errors import UsageError
 
 R = TypeVar("R")
@@ -41,13 +43,13 @@ class Where:
             yield Reading(opened.store, executor, wiring.retrier(PlainLines())), scope
 
     @contextmanager
-    def backup(self, word: str) -> Iterator[Backup]:
+    def backup(self, word: str) -> Iterator[Backup | VeleroBackup]:
         """The backup that is meant by its name, or by `latest`; what is to be known of the choice is said."""
         with self.open() as (reading, scope):
             resolved = resolve(reading, word, scope)
             for note in resolved.notes:
                 click.echo(f"Note: {note}", err=True)
-            yield Backup(reading, resolved.backup)
+            yield open_backup(reading, resolved.backup)
 
 
 def backup_options(function: Callable[..., R]) -> Callable[..., R]:

@@ -17,7 +17,8 @@ def command(backup: str, where: Where, deep: bool) -> None:
     """Check every byte and every item of BACKUP (a name, or `latest`); exit code 4 where anything is wrong.
 
     Each key against its recorded size and SHA-256, each item against the index, index and archive both ways, the
-    manifest against its own digest.
+    manifest against its own digest. A backup that Velero wrote has no digests: it is checked that all of it is there,
+    and is what its paths and Velero's own list say.
     """
     with where.backup(backup) as opened:
         verified = verify(opened.reading, opened.committed, deep=deep)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from runner.archive.layout import INDEX, backup_prefix
+from runner.archive.layout import INDEX, LAYOUTS
 from runner.archive.stream import Unpacked, index_lines
 from runner.engine.catalog import Scope, list_backups
 from runner.engine.fetch import Reading
@@ -65,10 +65,10 @@ def _last_backup(reading: Reading, resolved: ResolvedPolicy, cluster: ClusterRea
     if not name:
         return None
     scope = Scope(cluster=name, policies=(resolved.policy.metadata.name,))
-    return next(iter(list_backups(reading, scope).committed), None)
+    return next((one for one in list_backups(reading, scope).committed if not one.by_velero), None)
 
 
 def _items(reading: Reading, backup: Committed) -> Iterator[tuple[ItemId, str, str]]:
-    key = backup_prefix(*backup.address) + INDEX
+    key = LAYOUTS[backup.layout].prefix(*backup.address) + INDEX
     for line in index_lines(Unpacked(reading.pieces(key, 0, backup.manifest.keys[INDEX].size))):
         yield line.id, line.uid, line.resource_version

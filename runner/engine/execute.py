@@ -9,16 +9,7 @@ import gzip
 from dataclasses import dataclass, field
 
 from runner import __version__
-from runner.archive.layout import (
-    ARCHIVE,
-    INDEX,
-    LOG,
-    MANIFEST,
-    PLAN,
-    VOLUMES,
-    backup_prefix,
-    policy_prefix,
-)
+from runner.archive.layout import ARCHIVE, INDEX, LOG, MANIFEST, PLAN, VOLUMES, layout_of
 from runner.archive.writer import MEMBER_BYTES
 from runner.engine.leftovers import find_leftovers
 from runner.engine.log import RunLog
@@ -26,7 +17,8 @@ from runner.engine.render_here import RenderHere
 from runner.engine.retry import Retrier
 from runner.engine.sources import ListLimits, Sources
 from runner.engine.store_objects import ObjectsStored, store_objects
-from runner.engine.upload import PART_BYTES, Sender, Stream
+from runner.engine.upload import PART_BYTES, Sender, Stream, stored_key
+from runner.engine.velero_keys import beside
 from runner.errors import Cancelled, ClusterError, KeyExists, StoreError
 from runner.model.canonical import canonical, digest, readable
 from runner.model.event import Finished, Missing, PhaseBegun, Started, Warned
@@ -78,7 +70,10 @@ class _Run:
         self.limits = limits
         self.log = RunLog(ports.clock, ports.observer)
         self.retrier = Retrier(ports.clock, self.log)
-        prefix = backup_prefix(plan.cluster.name, plan.policy_name, backup)
+        self.layout = layout_of(plan.policy)
+        self.spec = BackupPolicy.model_validate(plan.policy).spec
+        self.beside = beside(self.layout, self.spec)
+        prefix = self.layout.prefix(plan.cluster.name, plan.policy_name, backup)
         self.sender = Sender(ports.store, ports.executor, self.retrier, prefix, limits.part_bytes)
 
     def run(self) -> Result:
@@ -132,8 +127,8 @@ class _Run:
 
     def _look_around(self) -> tuple[Leftover, ...]:
         """Refuses a name that is taken; reports what runs that died have left."""
-        prefix = policy_prefix(self.plan.cluster.name, self.plan.policy_name)
-        taken, leftovers = find_leftovers(self.ports.store, self.retrier, prefix, self.backup)
+        prefix = self.layout.runs(self.plan.cluster.name, self.plan.policy_name)
+        taken, leftovers = find_leftovers(self.ports.store, self.retrier, prefix, self.backup, self.layout)
         if taken:
             raise KeyExists(
                 f'a backup named "{self.backup}" is there already',
@@ -154,10 +149,12 @@ class _Run:
                     f"{left.keys} keys, {left.size} bytes{parts} lie in the store"
                 )
             )
+        for warning in self.beside.warnings(self.ports.store, self.retrier):
+            self.log.notice(Warned(message=warning))
         return leftovers
 
     def _store_objects(self) -> ObjectsStored:
-        selection = Selection(BackupPolicy.model_validate(self.plan.policy).spec)
+        selection = Selection(self.spec)
         sources = Sources(
             self.ports.cluster,
             self.ports.executor,
@@ -166,7 +163,7 @@ class _Run:
             limits=self.limits.lists,
         )
         resources = {resource.name: resource for resource in self.inventory.resources}
-        archive, index = self.sender.stream(ARCHIVE), self.sender.stream(INDEX)
+        archive, index = self.sender.stream(self._key(ARCHIVE)), self.sender.stream(INDEX)
         try:
             stored = store_objects(
                 self.plan.steps,
@@ -177,8 +174,9 @@ class _Run:
                 self.log,
                 self.ports.renderer,
                 self.limits.member_bytes,
+                self.beside.form,
             )
-            keys = {ARCHIVE: archive.finish(), INDEX: index.finish()}
+            keys = {archive.key: archive.finish(), INDEX: index.finish()}
             self.sender.sweep()
         except BaseException:
             try:
@@ -188,6 +186,9 @@ class _Run:
                 raise
             raise
         return stored.with_keys(keys)
+
+    def _key(self, key: str) -> str:
+        return self.layout.key(key, self.backup)
 
     def _take_back(self, *streams: Stream) -> None:
         for stream in streams:
@@ -208,10 +209,15 @@ class _Run:
         finished = Finished(backup=self.backup, phase=manifest.phase, items=manifest.items, seconds=round(seconds, 3))
         self.log.record(finished)
         keys = dict(manifest.keys)
-        keys[LOG] = self.sender.put(LOG, gzip.compress(self.log.content(), mtime=0))
+        log = gzip.compress(self.beside.log(self.log.content()), mtime=0)
+        before = {**self.beside.before_manifest(manifest), self._key(LOG): log}
+        keys |= {key: self.sender.put(key, content) for key, content in before.items()}
+        last = self.beside.after_manifest(manifest)
+        keys |= {key: stored_key(content) for key, content in last.items()}
         manifest = sealed_manifest(manifest, keys)
         try:
-            self.sender.put(MANIFEST, readable(manifest))
+            for key, content in {MANIFEST: readable(manifest), **last}.items():
+                self.sender.put(key, content)
             self.ports.observer.notice(finished)
         except Cancelled as error:
             raise Cancelled("cancelled while the backup was being committed", hint=IN_DOUBT) from error

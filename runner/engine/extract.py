@@ -1,4 +1,4 @@
-"""Takes things out of a backup: its index, single items by range reads, its plan, its archive as it is.
+"""Takes things out of a backup of ours: its index, single items by range reads, its plan, its archive as it is.
 
 Items are held against the index before they are given away, the plan against the manifest. Index and archive are too
 large for that: they are given on as they come, and the error comes at the end.
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from runner.archive.index import IndexLine
-from runner.archive.layout import ARCHIVE, INDEX, MANIFEST, PLAN, backup_prefix
+from runner.archive.layout import ARCHIVE, INDEX, LAYOUTS, MANIFEST, PLAN, Layout
 from runner.archive.records import read_plan
 from runner.archive.stream import ITEM_BYTES, Unpacked, index_lines
 from runner.engine.fetch import Passing, Reading
@@ -41,6 +41,21 @@ class Backup:
     reading: Reading
     committed: Committed
 
+    @property
+    def layout(self) -> Layout:
+        """Where its keys lie."""
+        return LAYOUTS[self.committed.layout]
+
+    @property
+    def form(self) -> str:
+        """What an item is written in."""
+        return self.layout.form
+
+    @property
+    def archive(self) -> str:
+        """What the archive's key is called."""
+        return self.layout.key(ARCHIVE, self.committed.address.name)
+
     def index(self) -> Iterator[IndexLine]:
         """Every line of the index. That it is whole is known only at the end: BackupDamaged."""
         recorded = self._recorded(INDEX)
@@ -51,21 +66,26 @@ class Backup:
 
     def choose(self, lookup: Lookup) -> Chosen:
         """The items that are meant; errors are those of `Lookup.chosen`."""
+        ends = self.member_ends(lookup.see)
+        return Chosen(lookup.chosen(), ends)
+
+    def member_ends(self, see: Callable[[IndexLine], object]) -> dict[int, int]:
+        """Where each gzip member of the archive ends, by where it starts. `see` is shown every line on the way."""
         starts = [0]
         for line in self.index():
-            lookup.see(line)
+            see(line)
             if line.member != starts[-1]:
                 starts.append(line.member)
-        ends = [*starts[1:], self._recorded(ARCHIVE).size]
+        ends = [*starts[1:], self._recorded(self.archive).size]
         if any(start >= end for start, end in zip(starts, ends, strict=True)):
             raise self._damaged(INDEX, "the places that it records do not follow each other")
-        return Chosen(lookup.chosen(), dict(zip(starts, ends, strict=True)))
+        return dict(zip(starts, ends, strict=True))
 
     def contents(self, chosen: Chosen) -> Iterator[tuple[IndexLine, bytes]]:
-        """Each item's YAML as it was stored, by range reads of the members that hold them."""
+        """Each item's YAML or JSON as it was stored, by range reads of the members that hold them."""
         for run in _runs(chosen):
-            with self._damage(ARCHIVE):
-                pieces = self.reading.pieces(self._key(ARCHIVE), run.start, run.stop)
+            with self._damage(self.archive):
+                pieces = self.reading.pieces(self._key(self.archive), run.start, run.stop)
                 unpacked = Unpacked(pieces, start=run.start)
                 for line in run.lines:
                     yield line, _content(unpacked, line)
@@ -87,9 +107,9 @@ class Backup:
 
     def download(self, write: Callable[[bytes], object]) -> StoredKey:
         """Gives the archive to `write`, piece by piece. BackupDamaged, at the end, where it is not what was stored."""
-        recorded = self._recorded(ARCHIVE)
-        with self._damage(ARCHIVE):
-            key = self._key(ARCHIVE)
+        recorded = self._recorded(self.archive)
+        with self._damage(self.archive):
+            key = self._key(self.archive)
             found = self.reading.retrier.call(f"looking at {key}", partial(self.reading.store.stat, key))
             if found.size != recorded.size:
                 raise BackupDamaged(f"it has {found.size:,} bytes, and {recorded.size:,} were recorded")
@@ -100,7 +120,7 @@ class Backup:
         return recorded
 
     def _key(self, name: str) -> str:
-        return backup_prefix(*self.committed.address) + name
+        return self.layout.prefix(*self.committed.address) + name
 
     def _recorded(self, name: str) -> StoredKey:
         recorded = self.committed.manifest.keys.get(name)

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from functools import partial
 
-from runner.archive.layout import MANIFEST
+from runner.archive.layout import TRYSAIL, Layout
 from runner.engine.retry import Retrier
 from runner.model.result import Leftover
 from runner.ports import ObjectStore
 
 
-def find_leftovers(store: ObjectStore, retrier: Retrier, prefix: str, backup: str) -> tuple[bool, tuple[Leftover, ...]]:
+def find_leftovers(
+    store: ObjectStore, retrier: Retrier, prefix: str, backup: str, layout: Layout = TRYSAIL
+) -> tuple[bool, tuple[Leftover, ...]]:
     """Whether `backup` is committed under `prefix` (a policy's), and what lies there without a manifest, sorted."""
     keys: dict[str, list[int]] = {}
     committed = set()
     for stored in retrier.call("listing the store", lambda: list(store.keys(prefix))):
         name, _, key = stored.key.removeprefix(prefix).partition("/")
         keys.setdefault(name, []).append(stored.size)
-        if key == MANIFEST:
+        if key == layout.commit:
             committed.add(name)
     uploads: dict[str, int] = {}
     for unfinished in retrier.call("listing uploads", partial(store.unfinished, prefix)):

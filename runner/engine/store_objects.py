@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
@@ -14,7 +14,7 @@ from runner.engine.sources import Fetched, Sources
 from runner.engine.upload import Stream
 from runner.errors import ClusterError
 from runner.model.cluster import Resource
-from runner.model.entry import Batch, Entry
+from runner.model.entry import Batch, Entry, LayoutName
 from runner.model.event import Missing, Progress, StepStored
 from runner.model.inventory import Row
 from runner.model.manifest import Listed, StoredKey
@@ -40,6 +40,15 @@ class ObjectsStored:
     def with_keys(self, keys: dict[str, StoredKey]) -> ObjectsStored:
         """The same, once archive and index are proven."""
         return replace(self, keys=keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How items lie in the archive, what is put before them, and who is told of each that was written."""
+
+    layout: LayoutName = "trysail"
+    lead: Entry | None = None
+    told: Callable[[Resource, Row], None] | None = None
 
 
 @dataclass
@@ -69,6 +78,7 @@ class _Storing:
     observer: Observer
     renderer: Renderer
     writer: ArchiveWriter
+    form: Form
     lists: list[Listed] = field(default_factory=list)
     left_out: Counter[tuple[str, str]] = field(default_factory=Counter)
     missing: list[Gap] = field(default_factory=list)
@@ -104,8 +114,11 @@ class _Storing:
                 rows.append(seen)
                 ids.append((seen.namespace, seen.name))
                 items.append(bytes(raw))
-        entries = self.renderer.render(Batch(resource, tuple(ids), tuple(items))) if rows else None
+        entries = self.renderer.render(self._batch(resource, ids, items)) if rows else None
         return _Sifted(fetched, self.accounts, rows, entries)
+
+    def _batch(self, resource: Resource, ids: list[tuple[str, str]], items: list[bytes]) -> Batch:
+        return Batch(resource, tuple(ids), tuple(items), self.form.layout)
 
     def _seen(self, resource: Resource, raw: msgspec.Raw) -> Row | None:
         """The item, if it is to be stored."""
@@ -133,6 +146,8 @@ class _Storing:
             for stream, ready in zip(self.streams, self.writer.add(resource, seen, entry), strict=True):
                 if ready:
                     stream.write(ready)
+            if self.form.told is not None:
+                self.form.told(resource, seen)
             account = sifted.accounts[seen.namespace if resource.namespaced else ""]
             account.stored += 1
             account.size += entry.size
@@ -199,9 +214,12 @@ def store_objects(
     observer: Observer,
     renderer: Renderer,
     member_bytes: int = MEMBER_BYTES,
+    form: Form = Form(),
 ) -> ObjectsStored:
     """Writes every step's items to `streams` (archive, index), which the caller finishes or aborts."""
-    storing = _Storing(selection, streams, observer, renderer, ArchiveWriter(member_bytes))
+    storing = _Storing(selection, streams, observer, renderer, ArchiveWriter(member_bytes), form)
+    if form.lead is not None:
+        storing.writer.lead(form.lead)
     for fetched in sources.fetch(steps, resources):
         storing.take(fetched)
     storing.finish()

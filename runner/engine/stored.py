@@ -1,4 +1,4 @@
-"""The objects of a stored backup, whoever wrote it: what restore and diff read. One Protocol, one implementation a layout.
+"""The objects of a stored backup, whoever wrote it: what restore and diff read. One implementation a layout.
 
 Groups come in the backup's own order; memory does not hold the objects.
 """

@@ -34,7 +34,7 @@ class Sender:
     def put(self, key: str, data: bytes) -> StoredKey:
         """Stores a small object, create-only, and proves it."""
         full = self.prefix + key
-        stored = StoredKey(size=len(data), sha256=hashlib.sha256(data).hexdigest())
+        stored = stored_key(data)
         try:
             self.retrier.call(f"upload of {key}", partial(self.store.create, full, data))
         except KeyExists:
@@ -86,6 +86,11 @@ class Sender:
 
     def _tell(self, key: str, stored: StoredKey) -> None:
         self.retrier.observer.notice(KeyStored(key=key, size=stored.size, sha256=stored.sha256))
+
+
+def stored_key(data: bytes) -> StoredKey:
+    """What a manifest says of a key with this content."""
+    return StoredKey(size=len(data), sha256=hashlib.sha256(data).hexdigest())
 
 
 @dataclass

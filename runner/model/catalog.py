@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from runner.model.entry import LayoutName
 from runner.model.manifest import Manifest
 
 
@@ -24,6 +25,16 @@ class Committed(msgspec.Struct, frozen=True):
     address: Address
     manifest: Manifest
     stored: int  # bytes of all its keys, as the store lists them
+    layout: LayoutName = "trysail"
+    tested: str = ""  # when, and how, its last restore test went: `2026-01-02T03:04:05Z passed`
+
+    @property
+    def by_velero(self) -> bool:
+        """Whether Velero wrote it: its manifest was made from velero-backup.json, and it has no index and no digests.
+
+        Its address has its schedule for a policy; what Velero does not know is called `velero` there.
+        """
+        return self.layout == "velero" and not self.manifest.trysail_version
 
     @property
     def age_key(self) -> tuple[datetime, datetime, str]:
@@ -65,5 +76,7 @@ class Verified(msgspec.Struct, frozen=True):
     keys: int  # the manifest included
     stored: int  # bytes of those keys
     items: int
-    size: int  # bytes of YAML
-    deep: bool  # each item was also read as YAML
+    size: int  # bytes of YAML, or of JSON
+    deep: bool  # each item was also read
+    form: str = "yaml"
+    proven: bool = True  # its content has digests to be held against; Velero's has none

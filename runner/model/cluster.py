@@ -83,6 +83,11 @@ class ClusterIdentity(msgspec.Struct, frozen=True, rename="camel"):
     server: str  # where it answers: a URL, or the folder's path
     version: str = ""  # the server's gitVersion, where it has one
 
+    @property
+    def is_folder(self) -> bool:
+        """Whether it is a folder of manifests: its uids are made up, and nothing may be made to name them."""
+        return bool(self.server) and "://" not in self.server
+
 
 class ListRequest(msgspec.Struct, frozen=True, rename="camel"):
     """One page of a list; `namespace` "" lists the whole cluster. resourceVersion is never set: 0 ignores the limit."""

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from runner.model.cluster import Resource
+
+LayoutName = Literal["trysail", "velero"]
 
 
 class Batch(msgspec.Struct, frozen=True, array_like=True):
@@ -13,12 +17,13 @@ class Batch(msgspec.Struct, frozen=True, array_like=True):
     resource: Resource
     ids: tuple[tuple[str, str], ...]  # (namespace, name) of each
     items: tuple[bytes, ...]  # raw JSON of each
+    layout: LayoutName = "trysail"
 
 
 class Entry(msgspec.Struct, frozen=True, array_like=True):
     """One item as it lies in the archive, or why it cannot."""
 
-    content: bytes  # tar header, YAML, padding
+    content: bytes  # tar header, YAML (JSON in Velero's layout), padding
     lead: int = 0  # bytes before the YAML
     size: int = 0  # bytes of the YAML
     sha256: str = ""  # of the YAML

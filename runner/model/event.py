@@ -75,4 +75,51 @@ class Finished(msgspec.Struct, frozen=True, tag="finished", tag_field="event"):
     seconds: float
 
 
-Event = Started | PhaseBegun | StepStored | Progress | Retrying | Warned | Missing | KeyStored | Finished
+class RestoreStarted(msgspec.Struct, frozen=True, tag="restoreStarted", tag_field="event"):
+    """A restore begins: of which backup, into which cluster, and how many items its plan changes."""
+
+    backup: str
+    cluster: str
+    items: int
+
+
+class StepRestored(msgspec.Struct, frozen=True, tag="restored", tag_field="event"):
+    """All items of a step are on their way; those that fail are told one by one."""
+
+    resource: str
+    namespace: str
+    action: str
+    items: int
+
+
+class ItemFailed(msgspec.Struct, frozen=True, tag="failed", tag_field="event"):
+    """An item that was planned to change and did not, and the API server's reason."""
+
+    what: str
+    reason: str
+
+
+class RestoreFinished(msgspec.Struct, frozen=True, tag="restoreFinished", tag_field="event"):
+    """The restore has ended."""
+
+    backup: str
+    items: int
+    failed: int
+    seconds: float
+
+
+Event = (
+    RestoreStarted
+    | StepRestored
+    | ItemFailed
+    | RestoreFinished
+    | Started
+    | PhaseBegun
+    | StepStored
+    | Progress
+    | Retrying
+    | Warned
+    | Missing
+    | KeyStored
+    | Finished
+)

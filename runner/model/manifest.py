@@ -12,6 +12,7 @@ MANIFEST_FORMAT = "1.0"
 
 COMPLETED = "Completed"
 PARTIALLY_FAILED = "PartiallyFailed"
+FAILED = "Failed"  # of Velero's alone: a run of ours that fails leaves no backup
 
 
 class StoredKey(msgspec.Struct, frozen=True):
@@ -39,7 +40,7 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
     kind: str  # Backup
     digest: str
     name: str
-    phase: str  # Completed | PartiallyFailed
+    phase: str  # Completed | PartiallyFailed | Failed
     cluster: PlannedCluster
     server: str
     server_version: str

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
-from runner.model.document import DocumentName, Metadata, Strict
+from runner.model.document import DocumentName, Metadata, Strict, mistake
 from runner.model.filters import Filters
 from runner.model.location import LocationSpec
 
@@ -19,6 +20,40 @@ def _name_or_inline(value: object) -> str:
 StorageLocation = Annotated[
     Annotated[DocumentName, Tag("name")] | Annotated[LocationSpec, Tag("inline")], Discriminator(_name_or_inline)
 ]
+
+
+VELERO_TTL = "720h"  # without a word of the policy, as in Velero
+_TTL = re.compile(r"(?:([1-9][0-9]{0,5})h)?(?:([1-9][0-9]{0,7})m)?")
+
+
+class ArchiveSpec(Strict):
+    """The form that a backup is stored in."""
+
+    layout: Literal["trysail", "velero"] = Field(
+        default="trysail",
+        description="`velero`: under backups/, as Velero writes it, so that a Velero of this bucket restores it too.",
+    )
+    ttl: str | None = Field(
+        default=None,
+        description="With layout `velero`: when a Velero of this bucket deletes the backup, as 2160h; 720h without.",
+    )
+
+    @model_validator(mode="after")
+    def _ttl_holds(self) -> Self:
+        if self.ttl is None:
+            return self
+        if self.layout != "velero":
+            raise mistake("only a Velero knows a ttl", hint="say layout: velero, or take it out", field="ttl")
+        if not self.ttl or not _TTL.fullmatch(self.ttl):
+            raise mistake("must be a time in hours and minutes, as 2160h or 1h30m", field="ttl")
+        return self
+
+    @property
+    def ttl_minutes(self) -> int:
+        """How long a Velero keeps the backup."""
+        match = _TTL.fullmatch(self.ttl or VELERO_TTL)
+        assert match is not None
+        return int(match[1] or 0) * 60 + int(match[2] or 0)
 
 
 class BackupPolicySpec(Filters):
@@ -40,6 +75,7 @@ class BackupPolicySpec(Filters):
     allow_empty: bool = Field(
         default=False, alias="allowEmpty", description="An include that matches nothing is no finding."
     )
+    archive: ArchiveSpec | None = Field(default=None, description="The form that the backup is stored in.")
 
 
 class BackupPolicy(Strict):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from runner.model.location import LocationSpec
 from runner.model.policy import BackupPolicy
+from runner.model.restore_policy import RestorePolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,8 +20,19 @@ class ResolvedPolicy:
 
 
 @dataclass(frozen=True, slots=True)
+class ResolvedRestore:
+    """A RestorePolicy, with the location it names in place."""
+
+    policy: RestorePolicy  # as written
+    location: LocationSpec | None  # None where the policy has none, and the command line has to say it
+    location_name: str  # the BackupStorageLocation's name; "" where the policy writes it out, or has none
+    file: str  # where the policy was read from
+
+
+@dataclass(frozen=True, slots=True)
 class PolicySet:
     """Every document of the given paths, checked as a whole. Sorted by name."""
 
     policies: tuple[ResolvedPolicy, ...]
     locations: dict[str, LocationSpec]
+    restores: tuple[ResolvedRestore, ...] = ()

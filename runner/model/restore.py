@@ -24,6 +24,7 @@ class BackupRef(msgspec.Struct, frozen=True, rename="camel"):
     policy: str
     digest: str
     completed: str  # ISO 8601, UTC
+    cluster_uid: str = ""  # where it is known
 
 
 class TargetCluster(msgspec.Struct, frozen=True, rename="camel"):

@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from runner.model.document import NAME_PATTERN, DocumentName, LabelKey, LabelValue, Metadata, Strict, tuple_from_list
-from runner.model.filters import Filters, TypeGlob
-from runner.model.modifiers import ModifierRule
+from runner.model.document import (
+    NAME_PATTERN,
+    DocumentName,
+    LabelKey,
+    LabelValue,
+    Metadata,
+    Strict,
+    mistake,
+    tuple_from_list,
+)
+from runner.model.filters import Filters
+from runner.model.modifiers import MODIFIER_PATTERNS, ModifierRule
 from runner.model.policy import StorageLocation
 
+# RFC 1123 subdomain, as most names of Kubernetes' are.
+_SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+_TYPE_NAME: Final = r"^[a-z]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
+
+# What a pattern wants, for the message where it is not met.
+RESTORE_PATTERNS: Final = {
+    _SUBDOMAIN: "must be lower case letters, digits, '-' and '.', and begin and end with a letter or a digit",
+    _TYPE_NAME: "must be the plural of one type, with its group where it has one: services, deployments.apps",
+    **MODIFIER_PATTERNS,
+}
+
 NamespaceName = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=63)]
-TypeNames = Annotated[tuple[TypeGlob, ...], BeforeValidator(tuple_from_list)]
+SubdomainName = Annotated[str, StringConstraints(pattern=_SUBDOMAIN, max_length=253)]
+TypeNames = Annotated[
+    tuple[Annotated[str, StringConstraints(pattern=_TYPE_NAME)], ...], BeforeValidator(tuple_from_list)
+]
 
 
 class Priorities(Strict):
-    """The order in which types are restored."""
+    """Which types come first, and which last; all others stand between them, sorted by name."""
 
     high: TypeNames | None = Field(default=None, description="Types that come first, in this order; Velero's without.")
     low: TypeNames | None = Field(default=None, description="Types that come last, in this order; Velero's without.")
 
+    @model_validator(mode="after")
+    def _each_once(self) -> Self:
+        high, low = self.high or (), self.low or ()
+        for field, names in (("high", high), ("low", low)):
+            if twice := [name for at, name in enumerate(names) if name in names[:at]]:
+                raise mistake(f"{twice[0]} is given twice", hint="keep one of them", field=field)
+        if both := [name for name in low if name in high]:
+            raise mistake(f"{both[0]} cannot come first and last", hint="keep it in one of them", field="low")
+        return self
+
 
 class RestorePolicySpec(Filters):
-    """Which backup, what of it, and how."""
+    """Which backup is restored, which of its items, and what is changed in them."""
 
     storage_location: StorageLocation | None = Field(
         default=None,
@@ -36,11 +69,13 @@ class RestorePolicySpec(Filters):
     cluster_name: DocumentName | None = Field(
         default=None, alias="clusterName", description="The cluster whose backups are meant: clusterName or UID."
     )
-    backup_name: str = Field(default="latest", alias="backupName", description="A backup's name, or `latest`.")
+    backup_name: SubdomainName = Field(
+        default="latest", alias="backupName", description="A backup's name, or `latest`."
+    )
     namespace_mapping: dict[NamespaceName, NamespaceName] = Field(
         default_factory=dict, alias="namespaceMapping", description="Namespaces that get another name: old: new."
     )
-    storage_class_mapping: dict[str, str] = Field(
+    storage_class_mapping: dict[SubdomainName, SubdomainName] = Field(
         default_factory=dict,
         alias="storageClassMapping",
         description="StorageClasses that get another name in claims, volumes and claim templates: old: new.",
@@ -69,6 +104,17 @@ class RestorePolicySpec(Filters):
         default=False, alias="allowEmpty", description="An include that matches nothing is no finding."
     )
 
+    @model_validator(mode="after")
+    def _namespaces_stay_apart(self) -> Self:
+        first: dict[str, str] = {}
+        for old, new in self.namespace_mapping.items():
+            other = first.setdefault(new, old)
+            if other != old:
+                message = f"{other} and {old} both become {new}, where their items would collide"
+                hint = "give each a namespace of its own, or write two policies"
+                raise mistake(message, hint=hint, field="namespaceMapping")
+        return self
+
 
 class RestorePolicy(Strict):
     """A restore, as it is committed to git."""
@@ -78,4 +124,4 @@ class RestorePolicy(Strict):
     )
     kind: Literal["RestorePolicy"] = Field(description="What is restored of a backup, and how.")
     metadata: Metadata = Field(description="The document's name and labels.")
-    spec: RestorePolicySpec = Field(default_factory=RestorePolicySpec, description="Which backup, what of it, and how.")
+    spec: RestorePolicySpec = Field(description="Which backup, what of it, and how.")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
-from runner.archive.layout import backup_prefix
+from runner.archive.layout import VELERO, layout_of
 from runner.model.canonical import canonical, digest, document
 from runner.model.inventory import Inventory
 from runner.model.location import location_url
 from runner.model.plan import PLAN_FORMAT, LeftOut, Plan, PlannedCluster, Step
+from runner.model.policy import VELERO_TTL, BackupPolicySpec
 from runner.model.policy_set import ResolvedPolicy
 from runner.plan.findings import empty_includes, gaps
 from runner.plan.labels import as_query
@@ -25,8 +26,10 @@ def plan_backup(resolved: ResolvedPolicy, inventory: Inventory) -> Plan:
     spec = resolved.policy.spec
     picture = relate(look(Selection(spec), inventory))
     cluster = PlannedCluster(name=spec.cluster_name or inventory.cluster.uid, uid=inventory.cluster.uid)
-    steps = _steps(picture)
-    prefix = backup_prefix(cluster.name, resolved.policy.metadata.name, "{backup}")
+    steps = steps_of(picture)
+    policy = document(resolved.policy)
+    layout = layout_of(policy)
+    prefix = layout.prefix(cluster.name, resolved.policy.metadata.name, "{backup}")
     volumes = selected_volumes(picture)
     plan = Plan(
         format_version=PLAN_FORMAT,
@@ -34,17 +37,17 @@ def plan_backup(resolved: ResolvedPolicy, inventory: Inventory) -> Plan:
         digest="",
         cluster=cluster,
         policy_name=resolved.policy.metadata.name,
-        policy=document(resolved.policy),
+        policy=policy,
         location=document(resolved.location),
         keys=f"{location_url(resolved.location)}/{prefix}",
         basis=_basis(steps, volumes),
         volumes=volumes,
         steps=steps,
-        left_out=_left_out(picture),
+        left_out=left_out_of(picture),
         gaps=gaps(picture),
         uncovered=uncovered_volumes(picture),
         empty_includes=() if spec.allow_empty else empty_includes(picture, steps),
-        warnings=(*_secret_warning(steps), *picture.warnings),
+        warnings=(*_secret_warning(steps), *(_ttl_warning(spec) if layout is VELERO else ()), *picture.warnings),
     )
     return sealed(plan)
 
@@ -56,7 +59,8 @@ def sealed(plan: Plan) -> Plan:
     return Plan(**{**fields, "digest": digest(canonical(Plan(**fields)))})
 
 
-def _steps(picture: Picture) -> tuple[Step, ...]:
+def steps_of(picture: Picture) -> tuple[Step, ...]:
+    """What is taken, a step for each type and namespace, in the order of a backup."""
     steps = [_step(picked) for picked in picture.picked.values() if picked.count]
     return tuple(sorted(steps, key=lambda step: step_key(step.resource, step.namespace)))
 
@@ -74,7 +78,8 @@ def _step(picked: Picked) -> Step:
     )
 
 
-def _left_out(picture: Picture) -> tuple[LeftOut, ...]:
+def left_out_of(picture: Picture) -> tuple[LeftOut, ...]:
+    """What the filters leave out, by rule."""
     left = [
         LeftOut(what=f"namespace {name}", why=verdict.why)
         for name, verdict in sorted(picture.namespaces.items())
@@ -114,6 +119,11 @@ def _uncounted_filter(picture: Picture) -> str:
 def _basis(steps: tuple[Step, ...], volumes: tuple[str, ...]) -> str:
     facts = [(step.resource, step.namespace, step.count, step.names) for step in steps]
     return digest(canonical([facts, volumes]))
+
+
+def _ttl_warning(spec: BackupPolicySpec) -> tuple[str, ...]:
+    ttl = (spec.archive.ttl if spec.archive is not None else None) or VELERO_TTL
+    return (f"a Velero that uses this location deletes the backup once its ttl of {ttl} is over",)
 
 
 def _secret_warning(steps: tuple[Step, ...]) -> tuple[str, ...]:

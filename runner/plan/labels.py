@@ -1,13 +1,10 @@
-"""Label selectors: whether labels match, the query that asks an API server the same, and the words for people.
-
-Rules: kubernetes.io/docs/concepts/overview/working-with-objects/labels; NotIn and != also hold where the key is absent.
-"""
+"""Labels that keep items out of backups, and the query that asks an API server what a label selector says."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from runner.model.filters import LabelRequirement, LabelSelector
+from runner.model.filters import LabelSelector
 
 # On an object: it is left out; on a Namespace: all that is in it. Velero's own label is honoured as well.
 EXCLUDE_LABELS = ("trysail.dev/exclude-from-backup", "velero.io/exclude-from-backup")
@@ -19,13 +16,6 @@ def excluded_by_label(labels: Mapping[str, str]) -> str | None:
         if labels.get(label) == "true":
             return label
     return None
-
-
-def matches(selector: LabelSelector, labels: Mapping[str, str]) -> bool:
-    """Whether all of `selector` holds for `labels`."""
-    return all(labels.get(key) == value for key, value in selector.match_labels.items()) and all(
-        _requirement_holds(requirement, labels) for requirement in selector.match_expressions
-    )
 
 
 def as_query(selector: LabelSelector) -> str:
@@ -43,16 +33,3 @@ def as_query(selector: LabelSelector) -> str:
             case "DoesNotExist":
                 terms.append(f"!{requirement.key}")
     return ",".join(terms)
-
-
-def _requirement_holds(requirement: LabelRequirement, labels: Mapping[str, str]) -> bool:
-    value = labels.get(requirement.key)
-    match requirement.operator:
-        case "In":
-            return value is not None and value in requirement.values
-        case "NotIn":
-            return value is None or value not in requirement.values
-        case "Exists":
-            return value is not None
-        case "DoesNotExist":
-            return value is None

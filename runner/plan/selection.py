@@ -14,8 +14,9 @@ from fnmatch import fnmatchcase
 from runner.model.cluster import Resource
 from runner.model.filters import Filters, ItemSelector
 from runner.model.inventory import NamespaceFacts, Row
+from runner.model.labels import matches
 from runner.plan.globs import first_match, first_resource_match
-from runner.plan.labels import as_query, excluded_by_label, matches
+from runner.plan.labels import as_query, excluded_by_label
 
 NEEDED_VERBS = frozenset({"list", "create", "get", "delete"})
 

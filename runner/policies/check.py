@@ -10,11 +10,13 @@ from pydantic import BaseModel
 from runner.errors import Finding
 from runner.model.location import BackupStorageLocation, LocationSpec
 from runner.model.policy import BackupPolicy
-from runner.model.policy_set import PolicySet, ResolvedPolicy
+from runner.model.policy_set import PolicySet, ResolvedPolicy, ResolvedRestore
+from runner.model.restore_policy import RestorePolicy
 from runner.policies.holds import Held, hold
 from runner.policies.merge import extended, without_null
 from runner.policies.parse import Document, Place
 from runner.policies.paths import FieldPath, dotted
+from runner.policies.restores import restore_findings
 from runner.policies.scalars import shown
 from runner.policies.vocabulary import close_word
 
@@ -67,8 +69,16 @@ def check(claimed: Sequence[Claimed], *, complete: bool = True) -> Checked:
         if policy.model is not None and (resolved := _resolved(policy.model, claim, locations)) is not None:
             policies.append(resolved)
     findings += _from_bases(inherited, findings)
+    restores: list[ResolvedRestore] = []
+    for claim in _of_kind(claimed, RestorePolicy):
+        restore = _restore(claim, known)
+        findings += restore.findings
+        if restore.model is not None:
+            restores.append(_resolved_restore(restore.model, claim, locations))
     policies.sort(key=lambda resolved: resolved.policy.metadata.name)
-    return Checked(PolicySet(tuple(policies), dict(sorted(locations.items()))), tuple(sorted(set(findings))))
+    restores.sort(key=lambda resolved: resolved.policy.metadata.name)
+    found = PolicySet(tuple(policies), dict(sorted(locations.items())), tuple(restores))
+    return Checked(found, tuple(sorted(set(findings))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +127,18 @@ def _policy(claim: Claimed, known: _Known) -> Held[BackupPolicy]:
     return Held(None if findings else held.model, tuple(findings))
 
 
+def _restore(claim: Claimed, known: _Known) -> Held[RestorePolicy]:
+    """The policy, checked. Its BackupPolicy may be elsewhere: backups are found by its name alone."""
+    whole = without_null(claim.document)
+    held = hold(RestorePolicy, whole.document, emptied=whole.emptied)
+    findings = [*held.findings, *whole.findings]
+    if held.model is not None:
+        findings += restore_findings(held.model, whole.document)
+    if known.complete and not any(finding.path == dotted(_LOCATION) for finding in findings):
+        findings += _dangling_location(whole.document, known.locations)
+    return Held(None if findings else held.model, tuple(findings))
+
+
 def _dangling_location(document: Document, locations: Mapping[str, Document]) -> Iterator[Finding]:
     spec = document.value.get("spec")
     name = spec.get("storageLocation") if isinstance(spec, dict) else None
@@ -134,6 +156,12 @@ def _resolved(policy: BackupPolicy, claim: Claimed, locations: Mapping[str, Loca
         return None
     name = written if isinstance(written, str) else ""
     return ResolvedPolicy(policy, location, name, claim.document.start.file)
+
+
+def _resolved_restore(policy: RestorePolicy, claim: Claimed, locations: Mapping[str, LocationSpec]) -> ResolvedRestore:
+    written = policy.spec.storage_location
+    location = locations.get(written) if isinstance(written, str) else written
+    return ResolvedRestore(policy, location, written if isinstance(written, str) else "", claim.document.start.file)
 
 
 def _is_own(finding: Finding, document: Document) -> bool:

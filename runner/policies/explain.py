@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from runner.model.document import LABEL_KEY_PATTERN, LABEL_VALUE_PATTERN, NAME_PATTERN
 from runner.model.filters import POLICY_PATTERNS
 from runner.model.location import LOCATION_PATTERNS, URL_PATTERNS
+from runner.model.restore_policy import RESTORE_PATTERNS
 from runner.policies.fields import Located, allowed, homes
 from runner.policies.parse import Value
 from runner.policies.paths import secret
@@ -25,6 +26,7 @@ PATTERNS = {
     LABEL_VALUE_PATTERN: "must be a label's value: at most 63 letters, digits, '-', '_' and '.'",
     **LOCATION_PATTERNS,
     **POLICY_PATTERNS,
+    **RESTORE_PATTERNS,
 }
 
 _ONE_LABEL = re.compile(r"(?P<key>[\w./-]{1,60})==?(?P<value>[\w.-]{1,60})")  # as kubectl's -l has it
@@ -78,9 +80,11 @@ def _unknown_field(mistake: Mistake) -> Words:
         return Words(message, f"did you mean {slip}?", slip)
     if not_yet(name):
         return Words("not supported in this version", "take the field out")
+    if (meant := meant_field(name)) in here:
+        return Words(message, f"did you mean {meant}?", meant)
     if elsewhere := homes(mistake.model, name, mistake.providers):
         return Words(message, f"it belongs under {elsewhere[0]}" if elsewhere[0] else "it belongs at the top level")
-    meant = meant_field(name) or close_word(name, here)
+    meant = meant or close_word(name, here)
     if meant in here:
         return Words(message, f"did you mean {meant}?", meant)
     if elsewhere := homes(mistake.model, meant, mistake.providers):
@@ -118,6 +122,10 @@ def _no_text(mistake: Mistake) -> Words:
         return Words(f"must be text, but YAML reads {word} as {spoken(mistake.value)}", f'quote it: "{word}"')
     if mistake.name == "storageLocation":
         return Words(f"must be a name or a mapping, not {spoken(mistake.value)}", "")
+    if mistake.name == "patchData":
+        return Words(
+            f"must be text, not {spoken(mistake.value)}", "write `patchData: |`, and the patch below it, indented"
+        )
     return Words(f"must be text, not {spoken(mistake.value)}", _first_of_one(mistake.value))
 
 

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ValidationError
 from runner.errors import Finding
 from runner.model.filters import field_conflicts
 from runner.model.policy import BackupPolicy
+from runner.model.restore_policy import RestorePolicy
 from runner.policies.explain import Mistake, Words, explain
 from runner.policies.fields import locate
 from runner.policies.identity import IDENTITY
@@ -122,17 +123,17 @@ def _told(mistakes: list[Mistake]) -> Iterator[tuple[_Spot, Words]]:
 
 def _conflicts(kind: type[BaseModel], value: Value) -> list[tuple[_Spot, Words]]:
     spec = value.get("spec")
-    if kind is not BackupPolicy or not isinstance(spec, dict):
+    if kind not in {BackupPolicy, RestorePolicy} or not isinstance(spec, dict):
         return []
     found = [error.context or {} for error in field_conflicts(spec)]
     return [(_Spot(("spec", each["field"]), key=True), Words(each["message"], each["hint"])) for each in found]
 
 
 def _templates(value: Value, path: FieldPath) -> list[FieldPath]:
-    """Where somebody expects a text to be filled in. A command's arguments are its own affair."""
+    """Where somebody expects a text to be filled in. A command's arguments are its own affair, and so are patches."""
     if isinstance(value, str):
         return [path] if "${" in value or "{{" in value else []
-    if path[-1:] == ("exec",):
+    if path[-1:] == ("exec",) or path == ("spec", "resourceModifiers"):
         return []
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [found for name, part in parts for found in _templates(part, (*path, name))]

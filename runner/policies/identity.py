@@ -11,6 +11,7 @@ from runner.errors import Finding
 from runner.model.document import API_VERSION
 from runner.model.location import BackupStorageLocation
 from runner.model.policy import BackupPolicy
+from runner.model.restore_policy import RestorePolicy
 from runner.policies.parse import Document
 from runner.policies.paths import FieldPath, dotted
 from runner.policies.scalars import shown, spoken
@@ -19,6 +20,7 @@ from runner.policies.vocabulary import close_word, kind_to_come
 KINDS: dict[str, type[BaseModel]] = {
     "BackupPolicy": BackupPolicy,
     "BackupStorageLocation": BackupStorageLocation,
+    "RestorePolicy": RestorePolicy,
 }
 IDENTITY: frozenset[FieldPath] = frozenset((("apiVersion",), ("kind",)))  # what is checked here, and nowhere else
 _GROUP = API_VERSION.partition("/")[0]
@@ -81,7 +83,8 @@ def _foreign(document: Document, api_version: object, what: str) -> Finding:
     if api_version is None:
         return _finding(document, ("apiVersion",), "is missing", f"write apiVersion: {API_VERSION}")
     if str(api_version).startswith("velero.io/"):
-        hint = f"this is a document of Velero; here it is apiVersion: {API_VERSION}, kind: {' or '.join(KINDS)}"
+        *kinds, last = KINDS
+        hint = f"this is a document of Velero; here it is apiVersion: {API_VERSION}, kind: {', '.join(kinds)} or {last}"
     else:
         hint = "give the folder instead of the file, and documents of other kinds are ignored"
     return _finding(document, ("apiVersion",), f"{what} is no document of {_GROUP}", hint)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+from runner.actions.merge_patch import merge_patch
 from runner.errors import Finding
 from runner.policies.identity import IDENTITY
 from runner.policies.parse import Document, Value
@@ -17,19 +18,6 @@ _EXTENDS = "extends"
 _SPEC = "spec"
 
 T = TypeVar("T")
-
-
-def merge_patch(target: Value, patch: Value) -> Value:
-    """`patch` applied to `target`, as RFC 7386 has it; neither is changed."""
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = merge_patch(merged.get(name), value)
-    return merged
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,8 @@ def document_schema() -> Schema:
         root = model.model_json_schema(ref_template=f"{_REF}{{model}}")
         definitions |= {name: _draft7(definition) for name, definition in root.pop("$defs").items()}
         definitions[kind] = _draft7(root)
-    definitions[_SPEC]["dependencies"] = _unmixed()
+    for filtered in (_SPEC, "RestorePolicySpec"):
+        definitions[filtered]["dependencies"] = _unmixed()
     definitions |= _patches(definitions, _SPEC)
     _let_extend(definitions["BackupPolicy"])
     return {

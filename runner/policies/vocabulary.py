@@ -13,9 +13,9 @@ _NOT_YET = frozenset((
     "accessMode", "backupSyncPeriod", "blockSizeInBytes", "checksumAlgorithm", "csiSnapshotTimeout",
     "customerKeyEncryptionFile", "datamover", "default", "defaultVolumesToFsBackup", "defaultVolumesToRestic",
     "enableSharedConfig", "hooks", "itemOperationTimeout", "orderedResources", "paused", "publicUrl",
-    "resourcePolicy", "retention", "schedule", "signatureVersion", "skipImmediately", "slo", "snapshotLocation",
-    "snapshotMoveData", "snapshotVolumes", "tagging", "ttl", "uploaderConfig", "validationFrequency",
-    "volumeGroupSnapshotLabelKey", "volumePolicies", "volumeSnapshotLocations",
+    "resourcePolicy", "restorePVs", "restoreStatus", "retention", "schedule", "signatureVersion", "skipImmediately",
+    "slo", "snapshotLocation", "snapshotMoveData", "snapshotVolumes", "tagging", "ttl", "uploaderConfig",
+    "validationFrequency", "volumeGroupSnapshotLabelKey", "volumePolicies", "volumeSnapshotLocations",
 ))  # fmt: skip
 
 # Said where the word is not a field and what is meant is called otherwise.
@@ -25,9 +25,11 @@ _MEANT = {
     "container": "bucket",
     "endpoint": "s3Url",
     "endpointUrl": "s3Url",
+    "groupKind": "groupResource",
     "location": "storageLocation",
     "namespaces": "includedNamespaces",
     "resources": "includedResources",
+    "scheduleName": "backupPolicy",
     "selector": "labelSelector",
     "url": "s3Url",
 }
@@ -48,7 +50,7 @@ _PROVIDERS = {
     "nfs": "filesystem",
 }
 
-_KINDS_TO_COME = frozenset(("Backup", "Restore", "RestorePolicy", "VolumeSnapshotLocation", "Schedule"))
+_KINDS_TO_COME = frozenset(("Backup", "VolumeSnapshotLocation", "Schedule"))
 
 
 def close_word(word: str, words: Iterable[str]) -> str:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 
 import msgspec
 
+from runner.archive.layout import LAYOUTS
 from runner.model.catalog import Catalog, Committed, Unfinished, Unreadable, Verified
 from runner.model.manifest import Manifest
 from runner.model.plan import LeftOut, Plan
@@ -18,6 +19,7 @@ _WIDE = ("STARTED", "STORED", "MISSING", "SERVER", "TRYSAIL")
 _NUMBERS = frozenset(("ITEMS", "SIZE", "STORED", "MISSING"))  # these are set to the right
 _NONE = "-"
 _CLUSTER_SCOPED = "(cluster)"
+UNPROVEN = "Velero records no checksums: that the content is what was backed up cannot be proven."
 _SHARED_DIGITS = 12  # of a SHA-256: enough to compare by eye
 
 
@@ -29,7 +31,12 @@ def render_list(catalog: Catalog, url: str, *, now: datetime, wide: bool = False
     if not rows:
         return f"No backups in {harmless(url)}."
     head = _HEAD + _WIDE if wide else _HEAD
-    return "\n".join(_table([head, *(row[: len(head)] for row in rows)], right=_NUMBERS))
+    table = [head, *(row[: len(head)] for row in rows)]
+    if any(backup.tested for backup in catalog.committed):
+        tested = ["TESTED", *(_tested(backup) for backup in catalog.committed)]
+        tested += [_NONE] * (len(table) - len(tested))
+        table = [(*row, cell) for row, cell in zip(table, tested, strict=True)]
+    return "\n".join(_table(table, right=_NUMBERS))
 
 
 def list_notes(catalog: Catalog) -> tuple[str, ...]:
@@ -59,7 +66,9 @@ def list_as_json(catalog: Catalog, url: str) -> str:
                 "items": backup.manifest.items,
                 "size": backup.manifest.size,
                 "stored": backup.stored,
+                **_said_of_layout(backup),
                 "missing": len(backup.manifest.missing),
+                **({"restoreTest": backup.tested} if backup.tested else {}),
                 "started": backup.manifest.started,
                 "completed": backup.manifest.completed,
                 "server": backup.manifest.server,
@@ -99,14 +108,26 @@ def render_backup(backup: Committed, plan: Plan | None) -> str:
 
 def render_verified(verified: Verified) -> str:
     """One line: what was looked at and holds."""
-    also = ", each read as YAML" if verified.deep else ""
-    return (
+    also = f", each read as {verified.form.upper()}" if verified.deep else ""
+    whole = (
         f"{verified.name} is whole: {counted(verified.items, 'item')} ({sized(verified.size)}){also}, "
         f"{counted(verified.keys, 'key')} ({sized(verified.stored)})."
     )
+    return whole if verified.proven else f"{whole}\n{UNPROVEN}"
 
 
 # the list
+
+
+def _said_of_layout(backup: Committed) -> dict[str, str]:
+    """Nothing of our own, which is the usual one."""
+    return {"layout": backup.layout} if backup.layout != "trysail" else {}
+
+
+def _tested(backup: Committed) -> str:
+    """`passed 2026-01-02 03:04:05Z`, of the last restore test."""
+    time, _, how = backup.tested.partition(" ")
+    return f"{how} {time_of(time)}" if time else _NONE
 
 
 def _row(backup: Committed, now: datetime) -> tuple[str, ...]:
@@ -118,14 +139,14 @@ def _row(backup: Committed, now: datetime) -> tuple[str, ...]:
         address.cluster,
         manifest.phase,
         str(manifest.items),
-        sized(manifest.size),
-        _time(manifest.completed),
+        _NONE if backup.by_velero else sized(manifest.size),
+        time_of(manifest.completed),
         _age((now - completed).total_seconds()),
-        _time(manifest.started),
+        time_of(manifest.started),
         sized(backup.stored),
-        str(len(manifest.missing)),
+        _NONE if backup.by_velero else str(len(manifest.missing)),
         harmless(manifest.server_version) or _NONE,
-        harmless(manifest.trysail_version),
+        harmless(manifest.trysail_version) or _NONE,
     )
 
 
@@ -148,7 +169,8 @@ def _table(rows: Sequence[Sequence[str]], *, right: frozenset[str] = frozenset()
         yield "  ".join(cells).rstrip()
 
 
-def _time(stamp: str) -> str:
+def time_of(stamp: str) -> str:
+    """A stamp in UTC, to the second."""
     return f"{datetime.fromisoformat(stamp).astimezone(UTC):%Y-%m-%d %H:%M:%SZ}"
 
 
@@ -174,22 +196,31 @@ def _facts(backup: Committed) -> Iterator[str]:
         "Policy": manifest.policy_name,
         "Cluster": f"{manifest.cluster.name} (uid {manifest.cluster.uid})",
         "Server": server,
-        "Started": _time(manifest.started),
-        "Completed": f"{_time(manifest.completed)}, after {_age(seconds)}",
-        "Items": f"{manifest.items:,}, {sized(manifest.size)} of YAML",
+        "Started": time_of(manifest.started),
+        "Completed": f"{time_of(manifest.completed)}, after {_age(seconds)}",
+        "Items": f"{manifest.items:,}, {sized(manifest.size)} of {_form(backup)}",
         "Stored": f"{sized(backup.stored)} in {counted(len(manifest.keys) + 1, 'key')}{_ratio(backup)}",
         "Plan": manifest.plan_digest,
         "Digest": manifest.digest,
         "Written by": f"Trysail {manifest.trysail_version}, format {manifest.format_version}",
     }
+    yield from aligned(facts)
+
+
+def aligned(facts: dict[str, str]) -> Iterator[str]:
+    """Lines of `name: value`, the values below each other."""
     width = max(map(len, facts)) + 1
     for name, value in facts.items():
         yield f"{name + ':':<{width}}  {harmless(value)}"
 
 
+def _form(backup: Committed) -> str:
+    return LAYOUTS[backup.layout].form.upper()
+
+
 def _ratio(backup: Committed) -> str:
     size = backup.manifest.size
-    return f", {size / backup.stored:.1f} times smaller than the YAML" if 0 < backup.stored < size else ""
+    return f", {size / backup.stored:.1f} times smaller than the {_form(backup)}" if 0 < backup.stored < size else ""
 
 
 def _keys(manifest: Manifest) -> Iterator[str]:
@@ -199,34 +230,35 @@ def _keys(manifest: Manifest) -> Iterator[str]:
         (harmless(name), sized(key.size), f"{harmless(key.sha256[:_SHARED_DIGITS])}…")
         for name, key in sorted(manifest.keys.items())
     ]
-    yield from _indented(_table(rows, right=_NUMBERS))
+    yield from indented(_table(rows, right=_NUMBERS))
 
 
 def _types(manifest: Manifest) -> Iterator[str]:
     counts: Counter[str] = Counter()
     for listed in manifest.lists:
         counts[listed.resource] += listed.stored
-    yield from _counts("Types:", "TYPE", counts)
+    yield from table_of_counts("Types:", "TYPE", counts)
 
 
 def _namespaces(manifest: Manifest) -> Iterator[str]:
     counts: Counter[str] = Counter()
     for listed in manifest.lists:
-        counts[listed.namespace or _CLUSTER_SCOPED] += listed.stored
-    yield from _counts("Namespaces:", "NAMESPACE", counts)
+        counts[listed.namespace] += listed.stored
+    yield from table_of_counts("Namespaces:", "NAMESPACE", counts)
 
 
-def _counts(title: str, head: str, counts: Counter[str]) -> Iterator[str]:
-    rows = [(harmless(name), str(count)) for name, count in sorted(counts.items()) if count]
+def table_of_counts(title: str, head: str, counts: Counter[str]) -> Iterator[str]:
+    """How many items there are of each; what lies in no namespace ("") is the cluster's."""
+    rows = [(harmless(name or _CLUSTER_SCOPED), str(count)) for name, count in sorted(counts.items()) if count]
     if rows:
         yield title
-        yield from _indented(_table([(head, "ITEMS"), *rows], right=_NUMBERS))
+        yield from indented(_table([(head, "ITEMS"), *rows], right=_NUMBERS))
 
 
 def _missing(manifest: Manifest) -> Iterator[str]:
     if manifest.missing:
         yield "Missing, though planned:"
-        yield from _indented(f"{harmless(gap.what)}: {harmless(gap.reason)}" for gap in manifest.missing)
+        yield from indented(f"{harmless(gap.what)}: {harmless(gap.reason)}" for gap in manifest.missing)
 
 
 def _differences(manifest: Manifest) -> Iterator[str]:
@@ -248,14 +280,14 @@ def _differences(manifest: Manifest) -> Iterator[str]:
     ]
     if lines:
         yield "Changed between plan and run:"
-        yield from _indented(lines)
+        yield from indented(lines)
 
 
 def _left_out(manifest: Manifest, plan: Plan | None) -> Iterator[str]:
     left = (*(plan.left_out if plan is not None else ()), *manifest.left_out)
     if left:
         yield "Left out, by rule:"
-        yield from _indented(map(_left_line, left))
+        yield from indented(map(_left_line, left))
 
 
 def _left_line(left: LeftOut) -> str:
@@ -275,9 +307,10 @@ def _uncovered(plan: Plan | None) -> Iterator[str]:
 def _warnings(manifest: Manifest) -> Iterator[str]:
     if manifest.warnings:
         yield "Warnings:"
-        yield from _indented(map(harmless, manifest.warnings))
+        yield from indented(map(harmless, manifest.warnings))
 
 
-def _indented(lines: Sequence[str] | Iterator[str]) -> Iterator[str]:
+def indented(lines: Iterable[str]) -> Iterator[str]:
+    """Each two spaces further in."""
     for line in lines:
         yield f"  {line}"

@@ -60,7 +60,7 @@ def render_plan_markdown(
         elif details < len(found):
             cut = f": {counted(len(found) - details, 'namespace or group', 'namespaces or groups')} not shown by type"
         room = {"details": details, "most": most, "most_changed": _MOST_CHANGED, "cut_short": cut}
-        text = _template().render(view, **room)
+        text = templates().get_template("plan.md.jinja").render(view, **room)
         return _EMPTY_LINES.sub("\n\n", text).strip() + "\n"
 
     whole = rendered(len(found), longest)
@@ -154,7 +154,8 @@ def _finalized(value: Any) -> Any:
 
 
 @cache
-def _template() -> Any:
+def templates() -> Environment:
+    """The templates of pages, with the filters that make names harmless."""
     environment = Environment(
         loader=PackageLoader("runner.report"),
         autoescape=True,
@@ -174,4 +175,4 @@ def _template() -> Any:
         "value": _value,
         "why_dropped": why_dropped,
     }
-    return environment.get_template("plan.md.jinja")
+    return environment

@@ -100,8 +100,13 @@ def type_totals(plan: Plan) -> tuple[TypeTotal, ...]:
 
 def exclusions(plan: Plan) -> tuple[Exclusion, ...]:
     """Each rule that leaves something out, once, in the plan's order."""
+    return exclusions_of(plan.left_out)
+
+
+def exclusions_of(left_out: Iterable[LeftOut]) -> tuple[Exclusion, ...]:
+    """The same of what any plan leaves out."""
     found: dict[tuple[str, str], list[LeftOut]] = {}
-    for left in plan.left_out:
+    for left in left_out:
         sort, name = _sort(left)
         found.setdefault((sort, _rule(left.why) if name else left.why), []).append(left)
     return tuple(_exclusion(*key, lefts) for key, lefts in found.items())

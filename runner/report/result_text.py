@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
-from runner.archive.layout import backup_prefix
+from runner.archive.layout import layout_of
 from runner.model.manifest import PARTIALLY_FAILED, Listed
 from runner.model.result import Leftover, Result
 from runner.plan.verdict import blocked_by_volumes
@@ -25,7 +25,7 @@ _URL_OPTIONS = ("region", "s3Url", "s3ForcePathStyle", "profile", "insecureSkipT
 def render_result(result: Result, location_url: str, *, reach: str = "", color: bool = False) -> str:
     """The whole text. `reach` is what leads a next command to the backup (`-f policy.yaml`); --location without it."""
     page = _Page(result, Paint(color))
-    reach = reach or f"--location {shlex.quote(_with_options(location_url, result.plan.location))}"
+    reach = reach or f"--location {shlex.quote(with_options(location_url, result.plan.location))}"
     sections = (
         page.head(location_url),
         page.missing(),
@@ -56,11 +56,12 @@ class _Page:
         amount = f"{counted(manifest.items, 'item')} in {seconds:.1f} s{speed}"
         yield f"{self.paint.bold(harmless(manifest.name))} {phase}: {amount}"
         yield ""
-        prefix = backup_prefix(manifest.cluster.name, manifest.policy_name, manifest.name)
+        layout = layout_of(self.plan.policy)
+        prefix = layout.prefix(manifest.cluster.name, manifest.policy_name, manifest.name)
         stored = sum(key.size for key in manifest.keys.values())
         keys = ", ".join(f"{name} {sized(key.size)}" for name, key in sorted(manifest.keys.items()))
         yield f"  into  {harmless(location_url.rstrip('/'))}/{harmless(prefix)}"
-        yield f"  size  {sized(manifest.size)} of YAML, {sized(stored)} stored"
+        yield f"  size  {sized(manifest.size)} of {layout.form.upper()}, {sized(stored)} stored"
         yield from wrapped(harmless(keys), " " * 8, first="  keys  ")
 
     def missing(self) -> Iterator[str]:
@@ -160,7 +161,7 @@ def _remains(left: Leftover) -> str:
     return ", ".join(parts)
 
 
-def _with_options(url: str, location: Mapping[str, Any]) -> str:
+def with_options(url: str, location: Mapping[str, Any]) -> str:
     """The URL with what it does not say: endpoint, region, CA file. Credentials come from the environment."""
     config, storage = location.get("config", {}), location.get("objectStorage", {})
     options = {name: _word(config[name]) for name in _URL_OPTIONS if config.get(name)}

@@ -60,11 +60,15 @@ class Api:
         return len(page["items"]) + int(page["metadata"].get("remainingItemCount", 0))
 
 
-def seed(plane: ControlPlane, objects: int) -> None:
+def seed(plane: ControlPlane, objects: int, *, beside: bool = True) -> None:
     """Makes `objects` in the selected namespaces, as many beside them, and waits for what controllers make of them."""
     api = Api(plane)
     api.post("/apis/apiextensions.k8s.io/v1/customresourcedefinitions", _crd())
-    names = [f"{prefix}{number}" for prefix in (SELECTED, BESIDE) for number in range(NAMESPACES)]
+    names = [
+        f"{prefix}{number}"
+        for prefix in ((SELECTED, BESIDE) if beside else (SELECTED,))
+        for number in range(NAMESPACES)
+    ]
     for name in names:
         api.post("/api/v1/namespaces", {"metadata": {"name": name}})
     share = objects / NAMESPACES / 1500

@@ -1,4 +1,4 @@
-"""What the conformance suite of ClusterReader puts into each cluster, and how it reads it back."""
+"""What the conformance suites of clusters put into each of them, and how they read it back."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 
 import msgspec
 
+from runner.errors import ItemNotFound
 from runner.model.cluster import ListRequest, Page, Resource
-from runner.ports import ClusterReader
+from runner.ports import ClusterReader, ClusterWriter
 from tests.fakes.cluster import definition
 from tests.parts.controlplane import ControlPlane
 
@@ -21,6 +22,7 @@ SECRETS = Resource("", "secrets", "v1", "Secret", namespaced=True)
 NAMESPACES = Resource("", "namespaces", "v1", "Namespace", namespaced=False)
 CLUSTER_ROLES = Resource("rbac.authorization.k8s.io", "clusterroles", "v1", "ClusterRole", namespaced=False)
 WIDGETS = Resource("reader.example.com", "widgets", "v1", "Widget", namespaced=True)
+CONFIG_MAPS = Resource("", "configmaps", "v1", "ConfigMap", namespaced=True)
 UNKNOWN = Resource("reader.example.com", "nothings", "v1", "Nothing", namespaced=True)
 ODD_NAME = "reader:Conformance_1"
 
@@ -78,6 +80,30 @@ def apply(control_plane: ControlPlane, objects: list[Json]) -> None:
     """Makes `objects`, or finds them made."""
     listed = {"apiVersion": "v1", "kind": "List", "items": objects}
     control_plane.kubectl("apply", "--server-side", "-f", "-", stdin=json.dumps(listed).encode())
+
+
+def raw(value: object) -> bytes:
+    """As it is sent."""
+    return json.dumps(value).encode()
+
+
+def of(resource: Resource, name: str, **more: object) -> Json:
+    """An object of a type."""
+    return {"apiVersion": resource.api_version, "kind": resource.kind, "metadata": {"name": name}, **more}
+
+
+def make(cluster: ClusterWriter, resource: Resource, namespace: str, value: Json) -> str:
+    """Creates an object; its uid."""
+    return cluster.create(resource, namespace, raw(value)).uid
+
+
+def is_there(cluster: ClusterReader, resource: Resource, namespace: str, name: str) -> bool:
+    """Whether an object can be read."""
+    try:
+        cluster.get(resource, namespace, name)
+    except ItemNotFound:
+        return False
+    return True
 
 
 def decoded(raw: msgspec.Raw | bytes) -> Json:

@@ -1,8 +1,8 @@
 """A cluster in memory, made of Python dicts, that changes and fails as its test wants.
 
-It lists as an API server does, by the same code as the manifests cluster: a list goes on with what it began with,
-whatever is put or deleted meanwhile, until its tokens expire. Types are those that Kubernetes has built in, and those
-of the CustomResourceDefinitions that are put.
+It lists and writes as an API server does, by the same code as the manifests cluster: a list goes on with what it began
+with, whatever is put or deleted meanwhile, until its tokens expire. Types are those that Kubernetes has built in, and
+those of the CustomResourceDefinitions that are put or created. All versions of a type have the same fields.
 
     cluster = FakeCluster(config_map("shop", "web"))
     cluster.on_call = lambda call: cluster.delete("configmaps", "shop", "web") if call.number == 4 else None
@@ -10,16 +10,26 @@ of the CustomResourceDefinitions that are put.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from threading import RLock
-from typing import Any, Literal, NamedTuple
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 import msgspec
 
-from runner.adapters.manifests_defaults import completed, implied_namespace
+from runner.adapters.manifests_changes import (
+    NAMESPACES,
+    Object,
+    applied,
+    created,
+    merged,
+    read_object,
+    read_patch,
+    to_delete,
+)
+from runner.adapters.manifests_folder import checked
 from runner.adapters.manifests_state import ClusterState, ContinueToken, ServedType, StoredItem
-from runner.adapters.manifests_types import DEFINITION, KnownTypes, known_type
-from runner.errors import ClusterBusy, ContinueExpired, Forbidden, ItemNotFound
+from runner.adapters.manifests_types import DEFINITION, known_type
+from runner.errors import ApplyConflict, ContinueExpired, FormatError, OwnedField, Rejected
 from runner.model.cluster import (
     ClusterIdentity,
     Discovery,
@@ -28,100 +38,32 @@ from runner.model.cluster import (
     ListRequest,
     Page,
     Resource,
+    Right,
 )
+from runner.ports import Written
+from tests.fakes.held_cluster import UID, Call, HeldCluster, Verb
 
-Verb = Literal["identity", "discover", "page", "get"]
+__all__ = ["UID", "Call", "FakeCluster", "Verb", "config_map", "definition"]
 
-UID = "11111111-2222-4333-8444-555555555555"
-"""Of the namespace kube-system, and so of the cluster."""
-
-
-class Call(NamedTuple):
-    """One question that was asked. `number` counts all of them, from 1."""
-
-    number: int
-    verb: Verb
-    resource: Resource | None = None  # of page and get
-    namespace: str = ""
-    name: str = ""  # of get
-    request: ListRequest | None = None  # of page
+_DELETED = "2026-06-01T16:20:07Z"
+_RIGHTS: dict[Verb, str] = {"create": "create", "apply": "patch", "merge": "patch", "delete": "delete"}
+_ABSENT = object()
 
 
-class FakeCluster:
-    """A ClusterReader. Namespaces that objects are put into come by themselves; kube-system and default are there.
+class FakeCluster(HeldCluster):
+    """A Cluster. Namespaces that objects are put into come by themselves; kube-system and default are there.
 
     `serves` names the types that are discovered and listed (`configmaps`, `deployments.apps`), where not all are
     wanted; those of CRDs are served in any case. Tests that list every type are quicker with few.
 
-    `on_call` is called before a question is answered, and may raise any error or change the cluster. `on_page` may put
-    another page in the place of the true one. Both run under the cluster's lock.
+    `on_call` is called before a question is answered or a change made, and may raise any error or change the cluster;
+    `after_call` once a change is made, before its answer, which an error there loses. `on_page` may put another page in
+    the place of the true one. `reject` may give an error for a write, as admission would. All run under the cluster's
+    lock.
+
+    No controllers run. But a namespace goes at once with all that is in it, and a CRD with all of its type; an object
+    with finalizers is only marked as deleted, and goes with its last finalizer.
     """
-
-    def __init__(self, *objects: Mapping[str, Any], serves: Iterable[str] | None = None) -> None:
-        self.calls: list[Call] = []
-        self.on_call: Callable[[Call], None] = lambda _: None
-        self.on_page: Callable[[Call, Page], Page] = lambda _, page: page
-        self._lock = RLock()
-        self._forbidden: set[tuple[str, str]] = set()
-        self._failures: dict[str, str] = {}
-        self._resumable = True
-        self._lives = 0
-        wanted = None if serves is None else {*serves, "namespaces"}
-        built_in = [known.served() for known in KnownTypes()]
-        served = [one for one in built_in if wanted is None or one.resource.name in wanted]
-        self._served = {_type_of(one): one for one in served}
-        self._state = ClusterState(1000, ((one, ()) for one in served))
-        self._kept: dict[int, ClusterState] = {}
-        kube_system = implied_namespace("kube-system")
-        self.put({**kube_system, "metadata": {"name": "kube-system", "uid": UID}}, implied_namespace("default"))
-        self.put(*objects)
-
-    # what it holds
-
-    def put(self, *objects: Mapping[str, Any]) -> None:
-        """Creates each of `objects`, or replaces the one of its name, whose uid stays. A given uid is kept."""
-        with self._lock:
-            drafts: dict[ServedType, dict[str, StoredItem]] = {}
-            for value in objects:
-                self._draft(value, drafts)
-                if (value["apiVersion"], value["kind"]) == DEFINITION:
-                    self._serve(known_type(dict(value)).served())
-            self._change(*((served, draft.values()) for served, draft in drafts.items()))
-
-    def delete(self, type_name: str, namespace: str, name: str) -> None:
-        """Takes one object away; `type_name` as `configmaps` or `deployments.apps`. ItemNotFound if it is not there."""
-        with self._lock:
-            served = next((one for one in self._served.values() if one.resource.name == type_name), None)
-            if served is None:
-                raise ItemNotFound(f"{type_name} is not served")
-            gone = self._state.get(served.resource, namespace, name)
-            rest = [item for item in self._state.items(served.resource) if item is not gone]
-            self._change((served, rest))
-
-    def serve(self, resource: Resource) -> None:
-        """Serves a type without a CRD, as an aggregated API does; one of that name that was served is gone."""
-        with self._lock:
-            self._serve(ServedType(resource, bare=False))
-
-    # what goes wrong
-
-    def forbid(self, type_name: str = "*", namespace: str = "*") -> None:
-        """Forbids reading `type_name` in `namespace`, either of which may be "*" for all.
-
-        `namespace` "" forbids the list over the whole cluster, and leaves those of single namespaces.
-        """
-        self._forbidden.add((type_name, namespace))
-
-    def break_group(self, group_version: str, reason: str = "stale GroupVersion discovery") -> None:
-        """A group, or one version of it, is down: not discovered, and its lists answer 503."""
-        self._failures[group_version] = reason
-
-    def expire_tokens(self, *, resumable: bool = True) -> None:
-        """Every continue token given so far is expired. Its error brings a fresh one only where `resumable`."""
-        with self._lock:
-            self._resumable = resumable
-            self._kept.clear()
-            self._change()
 
     # ClusterReader
 
@@ -129,7 +71,7 @@ class FakeCluster:
         """As an API server: without the right to read kube-system, the uid is ""."""
         with self._lock:
             self._begin("identity")
-            readable = not self._is_forbidden("namespaces", "")
+            readable = not self._is_forbidden("namespaces", "", "get")
             return ClusterIdentity(
                 uid=UID if readable else "", context="fake", server="memory://fake", version="v1.36.3-fake"
             )
@@ -147,7 +89,7 @@ class FakeCluster:
         """One page; see ports."""
         with self._lock:
             call = self._begin("page", request.resource, request.namespace, request=request)
-            self._check(request.resource, request.namespace)
+            self._check(request.resource, request.namespace, "list")
             page = self._listed(request)
             if page.continue_token:
                 self._kept[int(page.resource_version)] = self._state_of(request)
@@ -157,21 +99,127 @@ class FakeCluster:
         """One object; see ports."""
         with self._lock:
             self._begin("get", resource, namespace, name)
-            self._check(resource, namespace)
-            return self._state.get(resource, namespace, name).whole
+            self._check(resource, namespace, "get")
+            return _in_version(resource, self._state.get(self._held(resource), namespace, name).whole)
 
-    def _begin(
+    # ClusterWriter
+
+    def create(
+        self, resource: Resource, namespace: str, body: bytes, *, dry_run: bool = False, strict: bool = False
+    ) -> Written:
+        """Knows no schema, so that `strict` refuses nothing; see ports."""
+        with self._writing("create", resource, namespace, _name(body), body=body, dry_run=dry_run) as served:
+            draft = created(self._state, served.resource, namespace, read_object(resource, namespace, body))
+            return self._keep(resource, served, draft, dry_run=dry_run)
+
+    def apply(
         self,
-        verb: Verb,
-        resource: Resource | None = None,
-        namespace: str = "",
-        name: str = "",
-        request: ListRequest | None = None,
-    ) -> Call:
-        call = Call(len(self.calls) + 1, verb, resource, namespace, name, request)
-        self.calls.append(call)
-        self.on_call(call)
-        return call
+        resource: Resource,
+        namespace: str,
+        name: str,
+        body: bytes,
+        *,
+        force: bool = False,
+        dry_run: bool = False,
+    ) -> Written:
+        """Conflicts with what `own` has set; see ports."""
+        with self._writing("apply", resource, namespace, name, body=body, dry_run=dry_run) as served:
+            value = read_object(resource, namespace, body, name)
+            value["apiVersion"] = served.resource.api_version
+            draft = applied(self._state, served.resource, namespace, value)
+            item = ItemId(resource.group, resource.plural, namespace, name)
+            conflicts = self._conflicts(served, item, value)
+            if conflicts and not force:
+                raise ApplyConflict(f"Apply failed with {len(conflicts)} conflicts", fields=conflicts)
+            if not dry_run:
+                for field in conflicts:
+                    del self._owned[item][field.path]
+            return self._keep(resource, served, draft, dry_run=dry_run)
+
+    def merge(self, resource: Resource, namespace: str, name: str, patch: bytes) -> Written:
+        """See ports."""
+        with self._writing("merge", resource, namespace, name, body=patch) as served:
+            sent = {key: value for key, value in read_patch(patch).items() if key not in {"apiVersion", "kind"}}
+            written = self._keep(resource, served, merged(self._state, served.resource, namespace, name, sent))
+            metadata = msgspec.json.decode(written.raw)["metadata"]
+            if metadata.get("deletionTimestamp") and not metadata.get("finalizers"):
+                self.take(resource.name, namespace, name)
+            return written
+
+    def delete(self, resource: Resource | str, namespace: str, name: str, *, uid: str = "") -> None:
+        """See ports. With a type's name (`configmaps`), somebody else deletes it: not counted, and at once."""
+        if isinstance(resource, str):
+            self.take(resource, namespace, name)
+            return
+        with self._writing("delete", resource, namespace, name) as served:
+            live = to_delete(self._state, served.resource, namespace, name, uid)
+            value = msgspec.json.decode(live.whole)
+            if value["metadata"].get("finalizers"):
+                value["metadata"]["deletionTimestamp"] = _DELETED
+                self._keep(resource, served, value)
+                return
+            self._take_within(served, value)
+            self.take(resource.name, namespace, name)
+
+    def may(self, right: Right) -> bool:
+        """What `forbid` has left."""
+        with self._lock:
+            self._begin("may", right.resource, right.namespace, right.name)
+            return not self._is_forbidden(right.resource.name, right.namespace, right.verb)
+
+    @contextmanager
+    def _writing(
+        self, verb: Verb, resource: Resource, namespace: str, name: str, *, body: bytes = b"", dry_run: bool = False
+    ) -> Iterator[ServedType]:
+        with self._lock:
+            call = self._begin(verb, resource, namespace, name, body=body, dry_run=dry_run)
+            self._check(resource, namespace, _RIGHTS[verb])
+            held = self._held(resource)
+            self._state.items(held)  # ItemNotFound, where this version is not served
+            served = self._state.served(held)
+            if error := self.reject(verb, resource, namespace, name, body):
+                raise error
+            yield served
+            self.after_call(call)
+
+    def _keep(self, asked: Resource, served: ServedType, value: Object, *, dry_run: bool = False) -> Written:
+        """Takes the object as it will be, unless it is so already."""
+        resource = served.resource
+        value["apiVersion"] = resource.api_version
+        item = checked(resource, value)
+        before = self._state.find(resource, item.namespace, item.name)
+        if before is not None and msgspec.json.decode(before.whole) == value:
+            return _answer(asked, before)
+        stored = self._stored(served, _established(value) if before is None else value, item, before)
+        try:
+            known = known_type(value) if (value["apiVersion"], value["kind"]) == DEFINITION else None
+        except FormatError as error:
+            raise Rejected(error.message, hint=error.hint) from error
+        if not dry_run:
+            self._state = self._state.put(self._state.version + 1, served, stored)
+            if known is not None:
+                self._serve(known.served())
+        return _answer(asked, stored)
+
+    def _take_within(self, served: ServedType, value: Object) -> None:
+        """What goes with an object that is deleted."""
+        if served.resource.name == NAMESPACES.name:
+            for of, item in list(self._state.within(value["metadata"]["name"])):
+                self.take(of.resource.name, item.namespace, item.name)
+        if (value["apiVersion"], value["kind"]) == DEFINITION:
+            self._unserve(known_type(value).served().resource.name)
+
+    def _conflicts(self, served: ServedType, item: ItemId, value: Object) -> tuple[OwnedField, ...]:
+        live = self._state.find(served.resource, item.namespace, item.name)
+        if live is None:
+            return ()
+        before = msgspec.json.decode(live.whole)
+        owned = sorted(self._owned.get(item, {}).items())
+        return tuple(
+            OwnedField(path, manager)
+            for path, manager in owned
+            if (new := _at(value, path)) is not _ABSENT and new != _at(before, path)
+        )
 
     def _listed(self, request: ListRequest) -> Page:
         try:
@@ -186,66 +234,46 @@ class FakeCluster:
             return self._state
         return self._kept.get(ContinueToken.read(request.continue_token).version, self._state)
 
-    def _check(self, resource: Resource, namespace: str) -> None:
-        if self._is_forbidden(resource.name, namespace):
-            where = f"in the namespace {namespace}" if namespace else "at the cluster scope"
-            raise Forbidden(f'{resource.name} is forbidden: User "fake" cannot list it {where}')
-        if self._broken(resource):
-            raise ClusterBusy("the API server answers 503: service unavailable")
-
-    def _is_forbidden(self, type_name: str, namespace: str) -> bool:
-        return any((one, where) in self._forbidden for one in (type_name, "*") for where in (namespace, "*"))
-
-    def _broken(self, resource: Resource) -> bool:
-        return not self._failures.keys().isdisjoint({resource.group, resource.api_version})
-
-    def _draft(self, value: Mapping[str, Any], drafts: dict[ServedType, dict[str, StoredItem]]) -> None:
-        served = self._named(value["apiVersion"], value["kind"])
-        resource, metadata = served.resource, value["metadata"]
-        namespace = metadata.get("namespace", "default") if resource.namespaced else ""
-        if namespace and not self._has_namespace(namespace, drafts):
-            self._draft(implied_namespace(namespace), drafts)
-        if served not in drafts:
-            drafts[served] = {item.key: item for item in self._state.items(resource)}
-        item = ItemId(resource.group, resource.plural, namespace, metadata["name"])
-        before = drafts[served].get(f"{namespace}/{item.name}" if namespace else item.name)
-        self._lives += 1  # an object that comes back under its name is another one
-        uid = _uid(before) if before else f"00000000-0000-4000-8000-{self._lives:012x}"
-        fresh = {**value, "metadata": {**metadata, "resourceVersion": str(self._state.version + 1)}}
-        stored = StoredItem.of(served, completed(fresh, item, "", uid=uid))
-        drafts[served][stored.key] = stored
-
-    def _has_namespace(self, name: str, drafts: dict[ServedType, dict[str, StoredItem]]) -> bool:
-        served = self._named("v1", "Namespace")
-        if served in drafts:
-            return name in drafts[served]
-        return any(item.name == name for item in self._state.items(served.resource))
-
-    def _named(self, api_version: str, kind: str) -> ServedType:
-        served = self._served.get((api_version, kind))
-        if served is None:
-            raise ItemNotFound(f"{kind} of {api_version} is not served")
-        return served
-
-    def _serve(self, served: ServedType) -> None:
-        same = [one for one in self._served.values() if one.resource.name == served.resource.name]
-        if same == [served]:  # a CRD that is put again takes nothing away
-            return
-        self._served = {name: one for name, one in self._served.items() if one not in same}
-        self._served[_type_of(served)] = served
-        self._change((served, ()))
-
-    def _change(self, *changed: tuple[ServedType, Iterable[StoredItem]]) -> None:
-        self._state = self._state.later(self._state.version + 1, changed)
+    def _held(self, resource: Resource) -> Resource:
+        """The type in the version that is kept, for one that is asked for in another that is served."""
+        held = self._state.served(resource).resource
+        return held if resource.version in held.other_versions else resource
 
 
-def _type_of(served: ServedType) -> tuple[str, str]:
-    return served.resource.api_version, served.resource.kind
+def _at(value: Any, path: str) -> Any:
+    """What is at `.metadata.labels.example.com/a`; keys may hold dots."""
+    if not path:
+        return value
+    if not isinstance(value, dict):
+        return _ABSENT
+    rest = path.removeprefix(".")
+    keys = (key for key in value if rest == key or rest.startswith(f"{key}."))
+    return next((found for key in keys if (found := _at(value[key], rest[len(key) :])) is not _ABSENT), _ABSENT)
 
 
-def _uid(item: StoredItem) -> str:
-    uid: str = msgspec.json.decode(item.whole)["metadata"]["uid"]
-    return uid
+def _answer(asked: Resource, item: StoredItem) -> Written:
+    return Written(uid=str(msgspec.json.decode(item.whole)["metadata"]["uid"]), raw=_in_version(asked, item.whole))
+
+
+def _in_version(resource: Resource, whole: bytes) -> bytes:
+    value = msgspec.json.decode(whole)
+    if value["apiVersion"] == resource.api_version:
+        return whole
+    return msgspec.json.encode({**value, "apiVersion": resource.api_version})
+
+
+def _established(value: Object) -> Object:
+    """A CRD that is created is established at once."""
+    if (value["apiVersion"], value["kind"]) == DEFINITION:
+        return {**value, "status": {"conditions": [{"type": "Established", "status": "True"}]}}
+    return value
+
+
+def _name(body: bytes) -> str:
+    try:
+        return str(msgspec.json.decode(body)["metadata"]["name"])
+    except (msgspec.DecodeError, UnicodeDecodeError, KeyError, TypeError):
+        return ""
 
 
 def config_map(namespace: str, name: str, **data: str) -> dict[str, Any]:

@@ -1,17 +1,19 @@
 """A real Kubernetes API server with etcd and the controller manager, on loopback.
 
-It has no nodes and no scheduler: pods are made and stay Pending. Everything it keeps is in the folder it
-is given, every port is its own, so any number may run side by side. Flags are the upstream defaults but
-for what makes it small and quick; request limits (400 reads, 200 writes in flight) are the defaults.
+It has no nodes and no scheduler: pods are made and stay Pending, unless `nodes.py` adds both. Everything it
+keeps is in the folder it is given, every port is its own, so any number may run side by side. Flags are the
+upstream defaults but for what makes it small and quick; request limits (400 reads, 200 writes in flight) are
+the defaults.
 """
 
 import base64
 import csv
+import json
 import secrets
 import subprocess
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import urllib3
 import yaml
@@ -23,7 +25,10 @@ from tests.parts.kubectl import run_kubectl
 from tests.parts.ports import free_port
 from tests.parts.process import ServerProcess
 
+Json = dict[str, Any]
+
 CLUSTER: Final = "trysail-test"
+"""What kubeconfigs call the cluster, unless it is given a name of its own."""
 USERS: Final = {"admin": ["system:masters"], "viewer": [], "nobody": []}
 """Users and their groups. Only admin may do anything; tests give roles to viewer, nobody stays without."""
 
@@ -41,7 +46,8 @@ class ControlPlane:
     ServiceAccount of the former, without which no pod can be made.
     """
 
-    def __init__(self, work_dir: Path, *, service_cidr: str = "10.96.0.0/16") -> None:
+    def __init__(self, work_dir: Path, *, name: str = CLUSTER, service_cidr: str = "10.96.0.0/16") -> None:
+        self.name = name
         self._dir = work_dir
         self._service_cidr = service_cidr
         self._port = free_port()
@@ -55,6 +61,7 @@ class ControlPlane:
         self.server = f"https://127.0.0.1:{self._port}"
         self.ca_file = work_dir / "certificates" / "apiserver.crt"
         self.kubeconfig = work_dir / "kubeconfig.yaml"
+        self._client = urllib3.PoolManager(ca_certs=str(self.ca_file), retries=False, maxsize=8)
 
     def __enter__(self) -> Self:
         self.start()
@@ -81,6 +88,7 @@ class ControlPlane:
 
     def stop(self) -> None:
         """End everything, clients before servers: the API server would wait for its watchers. The files stay."""
+        self._client.clear()
         for name in ("kube-controller-manager", "kube-apiserver", "etcd"):
             if name in self._processes:
                 self._processes.pop(name).stop()
@@ -111,6 +119,10 @@ class ControlPlane:
         """Kill the API server as a crash would: open connections drop, new ones are refused. etcd goes on."""
         self._processes.pop("kube-apiserver").kill()
 
+    def stop_controller_manager(self) -> None:
+        """From now on nothing is made, bound or collected but what a client does."""
+        self._processes.pop("kube-controller-manager").stop()
+
     def expire_continue_tokens(self) -> None:
         """Make every continue token given until now answer 410, at the price of an API server's restart.
 
@@ -132,9 +144,28 @@ class ControlPlane:
         chosen = [] if context is None else ["--context", context]
         return run_kubectl(*chosen, *arguments, kubeconfig=self.kubeconfig, stdin=stdin, check=check)
 
+    def request(
+        self, method: str, path: str, body: object = None, *, content_type: str = "application/json"
+    ) -> tuple[int, Json]:
+        """One request as admin, and what it was answered: the status, and the object (not all 404s are objects)."""
+        sent = json.dumps(body).encode() if body is not None else None
+        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": content_type}
+        response = self._client.request(method, self.server + path, body=sent, headers=headers)
+        if not response.headers.get("Content-Type", "").startswith("application/json"):
+            return response.status, {"message": response.data.decode()}
+        answer: Json = response.json()
+        return response.status, answer
+
+    def must(self, method: str, path: str, body: object = None) -> Json:
+        """The object that the API server answers a request of the admin with; a PATCH is a merge patch."""
+        patch = "application/merge-patch+json" if method == "PATCH" else "application/json"
+        status, answer = self.request(method, path, body, content_type=patch)
+        assert 200 <= status < 300, f"{method} {path}: {status} {answer.get('message')}"
+        return answer
+
     def context(self, user: str) -> str:
         """The name of the kubeconfig context for one of `USERS`."""
-        return f"{user}@{CLUSTER}"
+        return f"{user}@{self.name}"
 
     def pids(self) -> dict[str, int]:
         """Process ids by the server's name, for measurements."""
@@ -163,7 +194,7 @@ class ControlPlane:
             f"--kubeconfig={self.kubeconfig}",
             "--secure-port=0",
             "--leader-elect=false",
-            "--controllers=*,-nodelifecycle,-nodeipam",  # there are no nodes to look after
+            "--controllers=*,-nodelifecycle,-nodeipam",  # no node is ever lost, and none needs a range of its own
             "--use-service-account-credentials=true",
             f"--service-account-private-key-file={self._service_account_key}",
             f"--root-ca-file={self.ca_file}",
@@ -229,8 +260,10 @@ class ControlPlane:
             "apiVersion": "v1",
             "kind": "Config",
             "current-context": self.context("admin"),
-            "clusters": [{"name": CLUSTER, "cluster": cluster}],
+            "clusters": [{"name": self.name, "cluster": cluster}],
             "users": [{"name": user, "user": {"token": token}} for user, token in self.tokens.items()],
-            "contexts": [{"name": self.context(user), "context": {"cluster": CLUSTER, "user": user}} for user in USERS],
+            "contexts": [
+                {"name": self.context(user), "context": {"cluster": self.name, "user": user}} for user in USERS
+            ],
         }
         self.kubeconfig.write_text(yaml.safe_dump(config, sort_keys=False))

@@ -1,5 +1,6 @@
 """What all parts stand on: processes, programs, ports and the cache. Needs no part itself."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -9,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.parts import PartUnavailable
-from tests.parts.cache import made_once
+from tests.parts.cache import cache_root, made_once
+from tests.parts.golang import built_once
 from tests.parts.ports import free_port
 from tests.parts.process import ServerProcess
 from tests.parts.programs import installed_program
@@ -90,6 +92,28 @@ def test_a_failed_making_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Monk
         made_once("thing", fail)
 
     assert list(made_once("thing", lambda _: None).iterdir()) == []
+
+
+@pytest.mark.real
+def test_a_go_program_is_built_again_when_its_sources_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same sources give the program that is there; others another one; and what the compiler refuses is told."""
+    # Go's own cache would follow, and the whole runtime be compiled once more.
+    monkeypatch.setenv("GOCACHE", os.environ.get("GOCACHE", str(cache_root().parent / "go-build")))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    (tmp_path / "go.mod").write_text("module example.com/hello\n\ngo 1.26.0\n")
+    (tmp_path / "go.sum").touch()
+    source = tmp_path / "main.go"
+
+    def built(says: str) -> Path:
+        source.write_text(f"package main\n\nfunc main() {{ {says} }}\n")
+        return built_once("hello", ".", module=tmp_path, flags=[])
+
+    first, same, other = (built(says) for says in ('print("a")', 'print("a")', 'print("b")'))
+
+    assert first == same != other
+    assert subprocess.run([other], check=True, capture_output=True).stderr == b"b"
+    with pytest.raises(PartUnavailable, match="undefined: nonsense"):
+        built("nonsense()")
 
 
 def _runs(pid: int) -> bool:

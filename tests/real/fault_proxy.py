@@ -22,6 +22,8 @@ from tests.real.kubeconfigs import write_kubeconfig
 from tests.unit.adapters.scripted_server import make_certificate
 
 _PATIENCE: Final = 60.0  # seconds that an answer is held back at most
+_PASSED: Final = {"accept", "authorization", "content-type"}
+_KEPT: Final = {"Content-Type", "Retry-After", "Warning"}
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Ask:
 
     target: str
     headers: Mapping[str, str]
+    method: str = "GET"
+    body: bytes = b""
 
     @property
     def path(self) -> str:
@@ -40,6 +44,11 @@ class Ask:
     def whole(self) -> bool:
         """Whether it asks for whole objects, as a run does, and not for metadata, as a plan does."""
         return "as=" not in self.headers.get("accept", "")
+
+    @property
+    def writes(self) -> bool:
+        """Whether it changes the cluster: not in a dry run, nor by asking what one may do."""
+        return self.method != "GET" and "dryRun" not in self.target and "accessreviews" not in self.path
 
     @property
     def token(self) -> str:
@@ -140,6 +149,7 @@ class FaultProxy:
 
     def __init__(self, plane: ControlPlane, folder: Path, *, client_authority: Path | None = None) -> None:
         self.asked: list[Ask] = []
+        self.answered: list[tuple[Ask, int]] = []  # by the API server: with which status
         self._plane = plane
         self._faults: list[tuple[Matches, Fault, int]] = []
         self._lock = Lock()
@@ -170,6 +180,12 @@ class FaultProxy:
         self._thread.join()
         self._pool.clear()
 
+    @property
+    def written(self) -> list[Ask]:
+        """The requests that change the cluster, so far."""
+        with self._lock:
+            return [ask for ask in self.asked if ask.writes]
+
     def when(self, matches: Matches, fault: Fault, *, times: int = 1) -> None:
         """The next requests that match meet the fault, so many times; faults that were added earlier come first."""
         with self._lock:
@@ -178,6 +194,11 @@ class FaultProxy:
     def always(self, matches: Matches, fault: Fault) -> None:
         """Every request that matches, for ever."""
         self.when(matches, fault, times=1 << 30)
+
+    def forget(self) -> None:
+        """No request meets a fault from now on."""
+        with self._lock:
+            self._faults.clear()
 
     def reply(self, ask: Ask) -> Reply:
         """What comes of a request."""
@@ -198,14 +219,17 @@ class FaultProxy:
         return None
 
     def _forward(self, ask: Ask) -> Reply:
-        passed = {name: value for name, value in ask.headers.items() if name in {"accept", "authorization"}}
+        passed = {name: value for name, value in ask.headers.items() if name in _PASSED}
         if self._as_admin:
             passed["authorization"] = f"Bearer {self._plane.token}"
         try:
-            answer = self._pool.request("GET", self._plane.server + ask.target, headers=passed)
+            url = self._plane.server + ask.target
+            answer = self._pool.request(ask.method, url, body=ask.body or None, headers=passed)
         except urllib3.exceptions.HTTPError:
             return Reply(0, sent=0)
-        kept = {name: value for name, value in answer.headers.items() if name in {"Content-Type", "Retry-After"}}
+        with self._lock:
+            self.answered.append((ask, answer.status))
+        kept = {name: value for name, value in answer.headers.items() if name in _KEPT}
         return Reply(answer.status, answer.data, kept)
 
 
@@ -214,7 +238,9 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            reply = proxy.reply(Ask(self.path, {name.lower(): value for name, value in self.headers.items()}))
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            body = self.rfile.read(int(headers.get("content-length", 0)))
+            reply = proxy.reply(Ask(self.path, headers, self.command, body))
             self.close_connection = reply.sent is not None
             if reply.status:
                 self.send_response(reply.status)
@@ -222,6 +248,8 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
                     self.send_header(name, value)
                 self.end_headers()
                 self.wfile.write(reply.body[: reply.sent])
+
+        do_POST = do_PATCH = do_DELETE = do_GET
 
         def log_message(self, *_: object) -> None:
             """Says nothing."""

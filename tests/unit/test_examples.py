@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from runner.actions.modify import applies, modified
 from runner.adapters.manifests import ManifestsCluster
-from runner.model.cluster import ListRequest, Resource
+from runner.model.cluster import ItemId, ListRequest, Resource
 from runner.policies.load import load_policies
 from tests.parts.kubectl import run_kubectl
 
@@ -19,6 +20,7 @@ ROOT = Path(__file__).parents[2]
 POLICIES = ROOT / "examples" / "policies"
 SHOP = ROOT / "examples" / "clusters" / "shop"
 FILES = sorted(POLICIES.rglob("*.yaml"))
+RESTORES = sorted((ROOT / "examples" / "restores").rglob("*.yaml"))
 
 Json = dict[str, Any]
 
@@ -42,6 +44,11 @@ def _whole(cluster: ManifestsCluster, resource: Resource, metadata: Json) -> Jso
     return whole
 
 
+def _name(body: Json) -> str:
+    name: str = body["metadata"]["name"]
+    return name
+
+
 def _all(shop: dict[str, list[Json]]) -> list[Json]:
     return [value for values in shop.values() for value in values]
 
@@ -54,14 +61,30 @@ def test_there_are_six_policies_and_the_demo() -> None:
     assert [file for file in FILES if f"`{file.relative_to(POLICIES)}`" not in readme] == []
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(POLICIES)))
+@pytest.mark.parametrize("file", [*FILES, *RESTORES], ids=lambda file: str(file.relative_to(ROOT / "examples")))
 def test_policy_is_valid_and_knows_its_schema(file: Path) -> None:
     """Each file holds by itself, and begins with the line that leads editors to the schema."""
-    assert load_policies([file]).policies
+    loaded = load_policies([file])
+    assert loaded.restores if file in RESTORES else loaded.policies
     first = file.read_text().splitlines()[0]
     comment, _, path = first.partition("$schema=")
     assert comment == "# yaml-language-server: "
     assert (file.parent / path).resolve() == ROOT / "schemas" / "trysail.schema.json"
+
+
+@pytest.mark.parametrize("file", RESTORES, ids=lambda file: file.name)
+def test_restore_changes_the_shop(file: Path, shop: dict[str, list[Json]]) -> None:
+    """The README names it, and each of its rules is for something in the shop and applies to all that it is for."""
+    assert f"`{file.name}`" in (ROOT / "examples" / "README.md").read_text()
+    (restore,) = load_policies([file]).restores
+    items = {
+        ItemId(name.partition(".")[2], name.partition(".")[0], body["metadata"].get("namespace", ""), _name(body)): body
+        for name, values in shop.items()
+        for body in values
+    }
+    for rule in restore.policy.spec.resource_modifiers:
+        meant = [(item, body) for item, body in items.items() if applies(item, body, rule)]
+        assert any(modified(item, body, (rule,)) != body for item, body in meant)
 
 
 def test_all_policies_may_lie_in_one_folder() -> None:
@@ -136,9 +159,11 @@ def test_kubectl_reads_the_same_shop(shop: dict[str, list[Json]], tmp_path: Path
     ).stdout.decode()  # fmt: skip
     one_after_another = json.loads("[" + read.replace("\n}\n{", "\n},\n{") + "]")
     objects = [one for value in one_after_another for one in (value["items"] if value["kind"] == "List" else [value])]
+    ours = [{**value, "metadata": {"labels": {}, **value["metadata"]}} for value in _all(shop)]
     for value in objects:
         del value["metadata"]["labels"]["seen-by"]
-    ours = [{**value, "metadata": {"labels": {}, **value["metadata"]}} for value in _all(shop)]
+    for value in (*objects, *ours):
+        value["metadata"].pop("resourceVersion", None)  # a folder's follows from the content
     assert sorted(objects, key=_uid) == sorted(ours, key=_uid)
 
 

@@ -52,7 +52,7 @@ class ScriptedServer:
             def _serve(self) -> None:
                 outer._serve(self)
 
-            do_GET = do_HEAD = do_PUT = do_POST = do_DELETE = _serve  # noqa: N815 - http.server calls these names
+            do_GET = do_HEAD = do_PUT = do_POST = do_PATCH = do_DELETE = _serve  # noqa: N815 - http.server calls these names
 
             def log_message(self, *_: object) -> None:
                 """Says nothing."""

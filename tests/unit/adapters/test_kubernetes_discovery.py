@@ -46,7 +46,7 @@ def described(plural: str, kind: str, **more: Any) -> Json:
 
 
 def test_aggregated_discovery(server: ScriptedServer, cluster: KubernetesCluster) -> None:
-    """Two requests; each type once, in the version that its group prefers among those that have it."""
+    """Two requests; each type once, in the version that its group prefers of those that have it, with the others."""
     core = aggregated(("", [{"version": "v1", "resources": [described("pods", "Pod", shortNames=["po"])]}]))
     v2 = {"version": "v2", "resources": [described("widgets", "Widget")]}
     v1 = {"version": "v1", "resources": [described("widgets", "Widget"), described("olds", "Old", scope="Cluster")]}
@@ -57,6 +57,7 @@ def test_aggregated_discovery(server: ScriptedServer, cluster: KubernetesCluster
         ("olds.x.example.com", "v1", "Old", False),
         ("widgets.x.example.com", "v2", "Widget", True),
     ]
+    assert [one.other_versions for one in found.resources] == [(), (), ("v1",)]
     assert found.resources[0].short_names == ("po",)
     assert found.resources[0].verbs == tuple(VERBS)
     assert found.failures == ()
@@ -71,6 +72,7 @@ def test_a_stale_version_is_a_failure(server: ScriptedServer, cluster: Kubernete
     server.expect(said(aggregated()), said(aggregated(("x.example.com", [stale, current]))))
     found = cluster.discover()
     assert [(one.name, one.version) for one in found.resources] == [("widgets.x.example.com", "v1")]
+    assert found.resources[0].other_versions == ()
     (failure,) = found.failures
     assert failure.group_version == "x.example.com/v2"
     assert "stale" in failure.reason
@@ -100,6 +102,7 @@ def test_discovery_of_an_older_server(server: ScriptedServer, cluster: Kubernete
         ("pods", "v1", True),
         ("widgets.x.example.com", "v2", False),
     ]
+    assert [one.other_versions for one in found.resources] == [(), ("v1",)]
     assert found.failures == (DiscoveryFailure("y.example.com/v1", "the API server answers 503: service unavailable"),)
     paths = ["/api", "/apis", "/api/v1", "/apis/x.example.com/v2", "/apis/x.example.com/v1", "/apis/y.example.com/v1"]
     assert [asked.path for asked in server.asked] == paths

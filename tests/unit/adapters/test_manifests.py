@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from runner.adapters.manifests import ManifestsCluster, state_of
+from runner.adapters.manifests import ManifestsCluster
 from runner.adapters.manifests_files import WrittenObject
+from runner.adapters.manifests_folder import contents_of
 from runner.errors import ContinueExpired, FormatError, TrysailError, UsageError
 from runner.model.cluster import ListRequest, Resource
 from tests.fakes.cluster import config_map, definition
@@ -215,11 +216,15 @@ def test_implied_namespaces(tmp_path: Path) -> None:
 
 
 def test_written_identity_is_kept(tmp_path: Path) -> None:
-    """A uid and resourceVersion that are written stay, and all else of the object with them."""
+    """A uid that is written stays, and all else of the object; but the resourceVersion, which no editor changes."""
     value = config_map("shop", "a", answer="42")
     value["metadata"] |= {"uid": "my-uid", "resourceVersion": "7", "deletionTimestamp": "2026-06-01T16:20:07Z"}
-    reader = cluster(tmp_path, a_json=json.dumps(value))
-    assert msgspec.json.decode(reader.get(CONFIG_MAPS, "shop", "a")) == value
+    first = msgspec.json.decode(cluster(tmp_path, a_json=json.dumps(value)).get(CONFIG_MAPS, "shop", "a"))
+    changed = {**value, "data": {"answer": "43"}}
+    second = msgspec.json.decode(cluster(tmp_path, a_json=json.dumps(changed)).get(CONFIG_MAPS, "shop", "a"))
+    assert first["metadata"].pop("resourceVersion") != second["metadata"].pop("resourceVersion")
+    del value["metadata"]["resourceVersion"]
+    assert first == value
 
 
 def test_given_identity_is_stable(tmp_path: Path) -> None:
@@ -338,10 +343,12 @@ def test_types_without_objects_are_there(tmp_path: Path) -> None:
 def test_order_of_files_does_not_matter(keys: list[tuple[str, str]]) -> None:
     """Whatever order objects are read in, the cluster is the same to the byte."""
     objects = [config_map(namespace, f"c{name}") for namespace, name in keys]
-    state = state_of(WrittenObject(f"f:{number}", value) for number, value in enumerate(objects))
+    state = contents_of(WrittenObject(f"f:{number}", value) for number, value in enumerate(objects)).state
     page = state.page(ListRequest(CONFIG_MAPS))
     found = [msgspec.json.decode(item)["metadata"] for item in page.items]
     assert [f"{one['namespace']}/{one['name']}" for one in found] == [
         "a--b/cx", "a-b/cx", "a/cx", "a/cy", "a0/cx", "b/c",
     ]  # fmt: skip
-    assert page == state_of(WrittenObject("f", value) for value in reversed(objects)).page(ListRequest(CONFIG_MAPS))
+    assert page == contents_of(WrittenObject("f", value) for value in reversed(objects)).state.page(
+        ListRequest(CONFIG_MAPS)
+    )

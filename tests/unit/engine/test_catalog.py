@@ -107,10 +107,10 @@ def test_the_stored_size_is_that_of_all_keys() -> None:
     ("scope", "names", "listed"),
     [
         (Scope(), ["a", "b", "c", "d"], [""]),
-        (Scope("prod"), ["a", "b"], ["prod/"]),
+        (Scope("prod"), ["a", "b"], ["prod/", "backups/"]),
         (Scope(None, ("shop",)), ["a", "c"], ["prod/shop/", "test/shop/"]),
-        (Scope("test", ("shop", "infra")), ["c", "d"], ["test/shop/", "test/infra/"]),
-        (Scope("tes"), [], ["tes/"]),
+        (Scope("test", ("shop", "infra")), ["c", "d"], ["test/shop/", "test/infra/", "backups/"]),
+        (Scope("tes"), [], ["tes/", "backups/"]),
     ],
 )
 def test_a_scope_lists_no_more_than_it_needs(scope: Scope, names: list[str], listed: list[str]) -> None:
@@ -156,10 +156,12 @@ def test_who_may_not_list_uploads_lists_backups() -> None:
 
 
 def test_what_others_keep_in_the_bucket_is_no_backup() -> None:
-    """Velero's keys, restic's, files anywhere; and names that no run gives."""
+    """Keys of Velero's that are no backup, restic's, files anywhere; and names that no run gives."""
     store = MemoryStore()
     for key in (
-        "backups/velero-1/velero-backup.json",
+        "restores/velero-1/restore-velero-1-results.gz",
+        "backups/notes.txt",
+        "backups/velero-1/notes.txt",
         "restic/ns/data/00/abc",
         "notes.txt",
         "a/b/c/d/e/f",

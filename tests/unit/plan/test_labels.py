@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from runner.model.filters import LabelSelector
-from runner.plan.labels import as_query, excluded_by_label, matches
+from runner.model.labels import matches
+from runner.plan.labels import as_query, excluded_by_label
 
 
 @pytest.mark.parametrize(

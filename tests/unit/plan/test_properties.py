@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from runner.model.canonical import canonical
 from runner.model.cluster import DiscoveryFailure
 from runner.model.inventory import Holding, Inventory, Owner, Row, Unreadable
+from runner.model.labels import matches
 from runner.model.policy_set import ResolvedPolicy
 from runner.plan.backup import plan_backup
 from runner.plan.changes import selected_rows
-from runner.plan.labels import EXCLUDE_LABELS, excluded_by_label, matches
+from runner.plan.labels import EXCLUDE_LABELS, excluded_by_label
 from runner.plan.needs import Need, need, query
 from runner.plan.order import step_key
 from runner.plan.selection import Selection

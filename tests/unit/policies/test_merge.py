@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.actions.merge_patch import merge_patch
 from runner.policies.faults import Mark
-from runner.policies.merge import extended, merge_patch
+from runner.policies.merge import extended
 from runner.policies.parse import Document, Place, parse
 
 names = st.sampled_from("abcd")

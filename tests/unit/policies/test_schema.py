@@ -18,7 +18,9 @@ from tests.golden.golden import assert_golden
 
 ROOT = Path(__file__).parents[3]
 CASES = ROOT / "tests" / "golden" / "policies"
-EXAMPLES = sorted((ROOT / "examples" / "policies").rglob("*.yaml"))
+EXAMPLES = [
+    file for folder in ("policies", "restores") for file in sorted((ROOT / "examples" / folder).rglob("*.yaml"))
+]
 VALIDATOR = Draft7Validator(document_schema())
 
 BASE = """\
@@ -40,7 +42,8 @@ PATCHES = [
 ]
 # Golden cases of which every document is wrong in itself, in a way that a schema can say.
 REFUSED = (
-    "accidental-types", "missing-fields", "mixed-filters", "text-document", "unknown-fields", "unknown-kind",
+    "accidental-types", "missing-fields", "mixed-filters", "restore-mixed-filters", "restore-wrong-names",
+    "restore-wrong-words", "text-document", "unknown-fields", "unknown-kind",
     "velero-document", "velero-fields", "wrong-api-version", "wrong-types", "wrong-values", "wrong-words",
     "written-secret",
 )  # fmt: skip

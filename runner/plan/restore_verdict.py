@@ -1,0 +1,13 @@
+"""What a plan of a restore means for the exit code. Pure."""
+
+from __future__ import annotations
+
+from runner.errors import ExitCode
+from runner.model.restore import RestorePlan
+
+
+def restore_exit_code(plan: RestorePlan, *, detailed: bool) -> ExitCode:
+    """FINDINGS for conflicts, refusals, gaps and includes that match nothing; CHANGES where asked for; else DONE."""
+    if plan.count("conflict", "invalid") or plan.gaps or plan.empty_includes:
+        return ExitCode.FINDINGS
+    return ExitCode.CHANGES if detailed and plan.items else ExitCode.DONE

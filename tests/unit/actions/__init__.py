@@ -1,0 +1,1 @@
+"""Tests of what Kubernetes' types need: pure functions, over objects that are written out."""
