@@ -4,15 +4,14 @@ kwok plays the nodes and what runs on them; its version and digests are those of
 scheduler, which gives pods their nodes, is Kubernetes' own, of the very version that the API server has.
 """
 
-import re
 from pathlib import Path
 from typing import Final
 
-from tests.parts.golang import built_once, declared, say
+from tests.controlplane.build import kubernetes_flags
+from tests.parts.golang import built_once, say
 
 _KWOK: Final = Path(__file__).parents[1] / "kwok"
 _CONTROL_PLANE: Final = Path(__file__).parents[1] / "controlplane"
-_KUBERNETES: Final = re.compile(r"^\tk8s\.io/kubernetes (v\S+)$", re.MULTILINE)
 
 STAGES: Final = _KWOK / "stages.yaml"
 """What becomes of nodes and pods, in kwok's words."""
@@ -25,10 +24,10 @@ def kwok_program() -> Path:
 
 def scheduler_program() -> Path:
     """The kube-scheduler binary; where the control plane was built before, most of it is compiled already."""
-    version = declared(_CONTROL_PLANE, _KUBERNETES)
     # The flags of the control plane's own build, so that Go need not compile what they share a second time.
-    flags = ["-ldflags", f"-s -w -X k8s.io/component-base/version.gitVersion={version}"]
-    return built_once("kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler", module=_CONTROL_PLANE, flags=flags)
+    return built_once(
+        "kube-scheduler", "k8s.io/kubernetes/cmd/kube-scheduler", module=_CONTROL_PLANE, flags=kubernetes_flags()
+    )
 
 
 if __name__ == "__main__":
