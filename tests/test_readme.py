@@ -27,6 +27,7 @@ VARYING = (
 )
 
 
+@pytest.mark.real  # it starts a process a line, and would take half of the everyday tier's time
 def test_tutorial_word_for_word(tmp_path: Path) -> None:
     """Each command of the tutorial prints what the README says, in the order of the README."""
     shutil.copytree(ROOT / "examples", tmp_path / "examples")
