@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
 from pydantic import TypeAdapter, ValidationError
@@ -25,8 +26,10 @@ from runner.model.location import (
     S3Location,
     SecretRef,
 )
-from runner.model.policy_set import PolicySet, ResolvedPolicy
 from runner.ports import Clock, Cluster, ClusterReader, ObjectStore, Observer, Renderer
+
+if TYPE_CHECKING:  # models of policies take their time, and verbs that read by --location need none
+    from runner.model.policy_set import PolicySet, ResolvedPolicy
 
 WORKERS = 8  # requests at once: what an API server serves a single client well, and a laptop can use
 

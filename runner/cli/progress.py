@@ -14,7 +14,7 @@ from typing import Any
 import click
 import msgspec
 
-from runner.errors import PlanStale, PolicyError, TrysailError
+from runner.errors import BackupDamaged, PlanStale, PolicyError, TrysailError
 from runner.model.event import (
     Event,
     Finished,
@@ -57,6 +57,8 @@ def problem_line(error: TrysailError, **more: str) -> str:
         parts = error.findings
     elif isinstance(error, PlanStale):
         parts = error.reasons
+    elif isinstance(error, BackupDamaged):
+        parts = error.damages
     return _json_line({**content, "parts": parts, "exitCode": error.exit_code})
 
 

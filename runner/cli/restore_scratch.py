@@ -6,6 +6,7 @@ import secrets
 from typing import Any
 
 import click
+import msgspec
 
 from runner import wiring
 from runner.cli.restore_options import resolved_restore
@@ -17,7 +18,8 @@ from runner.errors import ExitCode, UsageError
 from runner.model.location import LocationSpec
 from runner.model.policy_set import ResolvedRestore
 from runner.model.scratch import RestoreTest
-from runner.ports import Cluster, Executor, ObjectStore, Observer
+from runner.ports import Cluster, Executor, Observer
+from runner.report.words import counted, harmless, wrapped
 
 LABEL = "trysail.dev/scratch"
 _NEWER = (
@@ -58,19 +60,41 @@ def try_in_scratch(
     """Tries it, and takes back what it made."""
     policy = scratch_policy(resolved, stored)
     planned = make_restore_plan(stored, policy, location, cluster, executor, wiring.retrier(observer))
+    empty = planned.plan.empty_includes
+    if empty or not planned.plan.steps:
+        raise UsageError(
+            f"this would try less than is asked for: {'; '.join(empty) or 'nothing is selected'}",
+            hint="a test that tries nothing would pass: correct the filters",
+        )
     ports = RestorePorts(cluster, executor, wiring.clock(), observer)
     return Scratch(planned.plan, planned.facts, ports).run()
 
 
-def tell(test: RestoreTest, store: ObjectStore, key: str) -> ExitCode:
+def tell(test: RestoreTest, url: str, *, as_json: bool) -> ExitCode:
     """Prints how it went, and where that is recorded."""
-    for failed in test.failed:
-        where = f"{failed.namespace}/" if failed.namespace else ""
-        click.echo(f"  {where}{failed.resource}/{failed.name}: {failed.reason}")
-    done = f"{test.created:,} items were created and removed again, {test.checked:,} were checked by a dry run"
-    verdict = (
-        "passed" if test.passed else f"failed: {len(test.failed):,} items could not be restored as they were stored"
-    )
-    click.echo(f"Restore test of {test.backup.name} {verdict}.\n{done}, in {test.seconds:.1f} s.")
-    click.echo(f"Recorded as {store.url}/{key}")
+    if as_json:
+        line = {
+            "backup": test.backup.name,
+            "passed": test.passed,
+            "created": test.created,
+            "checked": test.checked,
+            "failed": test.failed,
+            "recordedAs": url,
+            "exitCode": test.exit_code,
+        }
+        click.echo(msgspec.json.encode(line).decode())
+        return test.exit_code
+    click.echo(f"Restore test of {harmless(test.backup.name)} {'passed' if test.passed else 'failed'}.")
+    for one in test.failed:
+        where = f"{one.namespace}/" if one.namespace else ""
+        click.echo(f"\n  ! {harmless(f'{where}{one.resource}/{one.name}')}")
+        for text in wrapped(harmless(one.reason), " " * 6):
+            click.echo(text)
+    click.echo(f"\n  created  {counted(test.created, 'item')}, and removed again with their scratch namespaces")
+    click.echo(f"  checked  {counted(test.checked, 'item')}, by the API server's dry run alone")
+    click.echo("  skipped  what belongs to the whole cluster: it has no scratch place")
+    if test.failed:
+        click.echo(f"  failed   {counted(len(test.failed), 'item')}: not restored as stored, for the reasons above")
+    click.echo(f"  in       {test.seconds:.1f} s")
+    click.echo(f"  record   {harmless(url)}")
     return test.exit_code

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from functools import partial
+from itertools import islice, takewhile
 from typing import Any, TypeVar
 
 import msgspec
@@ -93,9 +94,13 @@ class BackupAsCluster:
                 yield _partial(line)
 
     def _whole(self, groups: Iterable[Group]) -> Iterator[dict[str, Any]]:
+        """Of a damaged one, which is not given, what the index says: so that it is selected, and named as damaged."""
         for group in groups:
-            for _, value in self._stored.objects(self._stored.lines(group)):
+            passed = self._stored.lines(group)
+            for given, value in self._stored.objects(self._stored.lines(group)):
+                yield from map(_partial, takewhile(partial(_is_not, given), passed))
                 yield value
+            yield from map(_partial, passed)
 
     def _with_implied(self, items: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
         """The Namespaces that are stored, and after them those that are not, though items live in them."""
@@ -130,6 +135,10 @@ class _Done(Pending[Any]):
 
     def cancel(self) -> bool:
         return False
+
+
+def _is_not(line: IndexLine, other: IndexLine) -> bool:
+    return line.id != other.id
 
 
 def _resource(groups: list[Group], short_names: tuple[str, ...]) -> Resource:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import msgspec
 
 from runner.engine.listing import Listing
 from runner.engine.retry import Retrier
-from runner.errors import BadResponse
+from runner.errors import BadResponse, ItemNotFound
 from runner.model.cluster import ListRequest, Resource
 from runner.ports import ClusterReader
 
@@ -57,6 +58,24 @@ class LiveItems:
         self._sorted = self._sorted and name >= self._last
         self._last = max(name, self._last)
         self._waiting[name] = item
+
+
+class NamedItems:
+    """The same for who may not list them: each is asked for by its name."""
+
+    def __init__(self, cluster: ClusterReader, retrier: Retrier, resource: Resource, namespace: str) -> None:
+        self._cluster, self._retrier, self._resource, self._namespace = cluster, retrier, resource, namespace
+
+    def at(self, name: str) -> dict[str, Any] | None:
+        """The item of this name, or None. Forbidden."""
+        get = partial(self._cluster.get, self._resource, self._namespace, name)
+        try:
+            return _DECODER.decode(self._retrier.call(f"{self._resource.name} {name}", get))
+        except ItemNotFound:
+            return None
+
+
+Live = LiveItems | NamedItems
 
 
 def _items(listing: Listing, resource: Resource) -> Iterator[dict[str, Any]]:

@@ -14,6 +14,8 @@ from runner.actions.prepare import prepare
 from runner.actions.restored import LeftAlone, Prepared, RestoreRules, label_value
 from runner.archive.index import IndexLine
 from runner.engine.listing import Listing
+from runner.engine.live import NamedItems
+from runner.engine.restore_kept import Kept
 from runner.engine.restore_select import Selected, select
 from runner.engine.retry import Retrier
 from runner.engine.stored import StoredObjects
@@ -47,11 +49,14 @@ class RestoreFacts:
     identity: ClusterIdentity
     namespaces: dict[str, bool]  # those that are there -> whether it is being deleted
     volumes: set[str]  # PersistentVolumes that are there for their old claim, or come
+    lists_namespaces: bool = True  # whether they may be listed
+    unseen: set[str] = field(default_factory=set)  # of the namespaces, those that may not even be read
     gaps: list[Gap] = field(default_factory=list)
     uids: set[int] = field(default_factory=set)  # of all that is selected, in the backup
     live: dict[int, str] = field(default_factory=dict)  # uid in the backup -> uid of what is live in its place
     leaving: set[int] = field(default_factory=set)  # of those, the ones that are deleted to be recreated
     owners: set[int] = field(default_factory=set)  # uids in the backup that ownerReferences name
+    kept: Kept = field(default_factory=Kept)
     _routes: dict[tuple[str, str], Route] = field(default_factory=dict)
 
     def selected(self, uid: str) -> bool:
@@ -179,10 +184,26 @@ def _look_at_namespaces(facts: RestoreFacts, cluster: ClusterReader, retrier: Re
         for value in _all(cluster, retrier, NAMESPACE):
             facts.namespaces[value["metadata"]["name"]] = "deletionTimestamp" in value["metadata"]
     except Forbidden as error:
-        facts.gaps.append(Gap("namespaces", error.message))
-        # Who may not list them may still write into them: what is not there shows itself then.
-        targets = {facts.rules.namespace(step.namespace) for step in facts.selected_items.steps} - {""}
-        facts.namespaces.update(dict.fromkeys(sorted(targets), False))
+        facts.lists_namespaces = False
+        _look_at_each(facts, NamedItems(cluster, retrier, NAMESPACE, ""))
+        if facts.unseen:
+            facts.gaps.append(Gap(NAMESPACE.name, error.message))
+
+
+def _look_at_each(facts: RestoreFacts, live: NamedItems) -> None:
+    """Who may not list namespaces may often read the own one, and write into others: what is not there shows then."""
+    selected = facts.selected_items
+    names = {step.namespace for step in selected.steps if step.namespace}
+    names.update(line.name for step in _steps(selected, NAMESPACE.name) for line in selected.lines(step))
+    for name in sorted({facts.rules.namespace(name) for name in names}):
+        try:
+            value = live.at(name)
+        except Forbidden:
+            facts.namespaces[name] = False
+            facts.unseen.add(name)
+        else:
+            if value is not None:
+                facts.namespaces[name] = "deletionTimestamp" in value["metadata"]
 
 
 def _look_at_volumes(facts: RestoreFacts, cluster: ClusterReader, retrier: Retrier) -> None:

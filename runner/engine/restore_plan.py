@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from runner.actions.never import never_type
 from runner.actions.restored import LeftAlone, Prepared
 from runner.archive.index import IndexLine
-from runner.engine.live import LiveItems
+from runner.engine.live import Live, LiveItems, NamedItems
 from runner.engine.restore_facts import NAMESPACE, RestoreFacts, gather, number, prepared_item
 from runner.engine.retry import Retrier
 from runner.engine.stored import StoredObjects
@@ -25,7 +25,7 @@ from runner.model.cluster import ItemId
 from runner.model.location import LocationSpec
 from runner.model.plan import Gap, LeftOut, Step
 from runner.model.policy_set import ResolvedRestore
-from runner.model.restore import RESTORE_FORMAT, Action, ItemChange, RestorePlan, RestoreStep, TargetCluster
+from runner.model.restore import CHANGING, RESTORE_FORMAT, Action, ItemChange, RestorePlan, RestoreStep, TargetCluster
 from runner.plan.order import step_key
 from runner.plan.restore import ADOPTED, OWNED_ANEW, Decision, decide, lacking_owners
 from runner.plan.restore_order import NAMESPACES
@@ -33,6 +33,7 @@ from runner.plan.served import Route
 from runner.ports import ClusterReader
 
 NEEDED = "what is restored lives in it"
+UNSEEN = "it may not be read, and is taken to be there"
 NO_UIDS = "manifests have no uids to name owners by: a wrong one would be the item's end in a cluster"
 MERGED_NAMESPACE = "it becomes another namespace that is restored too"
 
@@ -192,7 +193,7 @@ class _Planner:
 
     # one item
 
-    def _items(self, step: Step, route: Route, live: LiveItems | None) -> None:
+    def _items(self, step: Step, route: Route, live: Live | None) -> None:
         stored = self.facts.selected_items.stored
         taken = self._taken(step)
         for line, value in stored.objects(self.facts.selected_items.lines(step)):
@@ -205,7 +206,7 @@ class _Planner:
                 if line.id in stored.damaged:
                     self._refuse(step, route, line, stored.damaged[line.id])
 
-    def _item(self, step: Step, route: Route, line: IndexLine, value: dict[str, Any], live: LiveItems | None) -> None:
+    def _item(self, step: Step, route: Route, line: IndexLine, value: dict[str, Any], live: Live | None) -> None:
         try:
             prepared = prepared_item(line, value, self.facts)
         except ValueError as error:
@@ -218,11 +219,16 @@ class _Planner:
         if prepared.item != self._expected(line):
             self._refuse(step, route, line, "a modifier changes its name or namespace: use namespaceMapping")
             return
+        if step.resource == NAMESPACES and prepared.item.name in self.facts.unseen:
+            self.left[NAMESPACES, UNSEEN] += 1
+            return
         if not self.facts.rules.name_owners and value["metadata"].get("ownerReferences"):
             self.left[f"ownerReferences of {step.resource}", NO_UIDS] += 1
         found = live.at(prepared.item.name) if live is not None else None
         decision = decide(prepared, found, self.facts.existing)
         self._remember(line, prepared, found, decision)
+        if decision.action in CHANGING:
+            self.facts.kept.keep(line, prepared)
         if found is None or not self._is_orphan(step, route, line, prepared, found, decision):
             self._note(step, route, line.name, decision, prepared.item)
 
@@ -299,13 +305,15 @@ class _Planner:
 
     # what is live
 
-    def _live(self, step: Step, route: Route) -> LiveItems | None:
+    def _live(self, step: Step, route: Route) -> Live | None:
         """None where nothing can be there yet."""
         resource, namespace = route.resource, self.facts.rules.namespace(step.namespace)
         if resource is None or route.after:
             return None
         if step.namespace and self.facts.namespaces.get(namespace, True):
             return None  # it is not there, or on its way out with all that is in it
+        if step.resource == NAMESPACES and not self.facts.lists_namespaces:
+            return NamedItems(self.cluster, self.retrier, resource, "")
         names = (line.name for line in self.facts.selected_items.lines(step))
         ascending = step.resource != NAMESPACE.name and all(a < b for a, b in pairwise(names))
         live = LiveItems(self.cluster, self.retrier, resource, namespace, ascending=ascending)

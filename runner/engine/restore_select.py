@@ -26,6 +26,7 @@ class Selected:
 
     stored: StoredObjects
     selection: Selection
+    types: dict[str, Resource]  # those of the backup by name, with the short names that filters may use
     steps: tuple[Step, ...]
     left_out: tuple[LeftOut, ...]
     empty_includes: tuple[str, ...]
@@ -39,8 +40,7 @@ class Selected:
         group = self.group(step.resource, step.namespace)
         if group is None:
             return
-        plural, _, api_group = step.resource.partition(".")
-        resource = Resource(api_group, plural, "", step.kind, namespaced=bool(step.namespace))
+        resource = self.types[step.resource]
         names = None if step.names is None else frozenset(step.names)
         for line in self.stored.lines(group):
             if names is not None:
@@ -71,6 +71,7 @@ def select(
     return Selected(
         stored=stored,
         selection=selection,
+        types={resource.name: resource for resource in inventory.resources},
         steps=steps,
         left_out=left_out,
         empty_includes=() if allow_empty else empty_includes(picture, steps),

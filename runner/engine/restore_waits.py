@@ -43,11 +43,13 @@ class Waits:
     _ends: dict[str, float] = field(default_factory=dict)  # type -> until when it is waited for, by all its items
 
     def gone(self, resource: Resource, item: ItemId, uid: str) -> bool:
-        """Whether the object of that uid has gone in time."""
+        """Whether the object of that uid, or without one that which is being deleted, has gone in time."""
 
         def look() -> bool:
-            found = self._get(resource, item)
-            return found is None or found["metadata"].get("uid") != uid
+            metadata = (self._get(resource, item) or {}).get("metadata")
+            if metadata is None:
+                return True
+            return metadata.get("uid") != uid if uid else "deletionTimestamp" not in metadata
 
         return self._until(look, self.patience.deletion)
 

@@ -23,6 +23,11 @@ class Works:
 
     def of(self, step: RestoreStep) -> Iterator[Work]:
         """The works of one step. A namespace that the backup does not hold itself is made from its name."""
+        kept = self.facts.kept.all(step.resource, step.source or step.namespace, step.names)
+        if kept is not None:
+            for name, one in kept:
+                yield self._work(step, name, one.uid, (one.api_version, one.kind), one.item, one.body, one.owners)
+            return
         missing = set(step.names)
         for line, value in self._objects(step):
             try:
@@ -34,7 +39,8 @@ class Works:
             # Planning prepared it from the same facts.
             assert not isinstance(prepared, LeftAlone), f"{line.id} was planned, and is left alone"
             missing.discard(line.name)
-            yield self._work(step, line, prepared.item, prepared.body, prepared.owners)
+            version = line.api_version, line.kind
+            yield self._work(step, line.name, line.uid, version, prepared.item, prepared.body, prepared.owners)
         if step.resource == NAMESPACES:
             for name in sorted(missing):
                 yield self._bare_namespace(step, name)
@@ -48,22 +54,30 @@ class Works:
         return stored.objects(line for line in stored.lines(group) if line.name in names)
 
     def _work(
-        self, step: RestoreStep, line: IndexLine, item: ItemId, body: dict[str, Any], owners: tuple[dict[str, Any], ...]
+        self,
+        step: RestoreStep,
+        name: str,
+        uid: str,
+        version: tuple[str, str],
+        item: ItemId,
+        body: dict[str, Any],
+        owners: tuple[dict[str, Any], ...],
     ) -> Work:
-        route = self.facts.route(line.resource, line.api_version, line.kind)
+        """`name`, `uid` and `version` (apiVersion, kind) are those in the backup."""
+        route = self.facts.route(step.resource, *version)
         assert route.resource is not None, "a step that changes has a route"
         return Work(
             action=step.action,
             why=step.why,
             resource=route.resource,
             item=item,
-            stored=line.resource,
-            name=line.name,
-            uid=line.uid,
+            stored=step.resource,
+            name=name,
+            uid=uid,
             body={**body, "apiVersion": route.resource.api_version},
-            live=self.facts.live.get(number(line.uid), ""),
+            live=self.facts.live.get(number(uid), ""),
             owners=owners,
-            new_type=bool(route.after) or line.resource in self.facts.served.coming.definitions,
+            new_type=bool(route.after) or step.resource in self.facts.served.coming.definitions,
             strict=bool(route.mapped),
         )
 

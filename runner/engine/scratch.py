@@ -23,7 +23,15 @@ from runner.engine.restore_facts import NAMESPACE, RestoreFacts
 from runner.engine.restore_items import Work
 from runner.engine.restore_works import Works
 from runner.engine.retry import Retrier
-from runner.errors import AlreadyExists, ClusterError, ClusterUnreachable, ItemNotFound, TrysailError, Unauthorized
+from runner.errors import (
+    AlreadyExists,
+    Cancelled,
+    ClusterError,
+    ClusterUnreachable,
+    ItemNotFound,
+    TrysailError,
+    Unauthorized,
+)
 from runner.model.event import ItemFailed, PhaseBegun, Progress, RestoreFinished, RestoreStarted
 from runner.model.restore import RestorePlan, RestoreStep
 from runner.model.restored import Failed
@@ -46,6 +54,7 @@ INERT = frozenset(
         "serviceaccounts",
     }
 )
+SERVICES = "services"
 
 
 @dataclass
@@ -108,6 +117,8 @@ class Scratch:
             for work in Works(self.facts).of(step):
                 if for_real:
                     work.body["metadata"].pop("finalizers", None)  # nobody would come and let it go
+                elif step.resource == SERVICES:
+                    _give_up_node_ports(work.body)
                 under_way.append((work, self.ports.executor.submit(partial(self._try, work, dry_run=not for_real))))
                 if len(under_way) >= IN_FLIGHT:
                     self._take(step, *under_way.popleft(), for_real=for_real)
@@ -164,11 +175,18 @@ class Scratch:
     def _remove(self) -> None:
         """Takes back every namespace, whatever becomes of the others; then tells of those that are left."""
         left: dict[str, TrysailError] = {}
+        cancelled: Cancelled | None = None
         for name in self._tried():
             try:
-                self._remove_one(name)
+                try:
+                    self._remove_one(name)
+                except Cancelled as error:
+                    cancelled = error  # not in the middle of taking back; a second signal ends at once
+                    self._remove_one(name)
             except TrysailError as error:
                 left[name] = error
+        if cancelled is not None and not left:
+            raise cancelled
         if left:
             first = next(iter(left.values()))
             first.context["left"] = ", ".join(left)
@@ -193,6 +211,14 @@ class Scratch:
                     return
                 uid = str(metadata["uid"])
             call(f"deleting namespace {name}", partial(self.ports.cluster.delete, NAMESPACE, "", name, uid=uid))
+
+
+def _give_up_node_ports(service: dict[str, Any]) -> None:
+    """A node port belongs to one Service of the whole cluster: the one that is tried, if it lives, has it still."""
+    spec = service.get("spec") or {}
+    spec.pop("healthCheckNodePort", None)
+    for port in spec.get("ports") or ():
+        port.pop("nodePort", None)
 
 
 _encode = msgspec.json.Encoder().encode

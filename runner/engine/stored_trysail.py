@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
+
+from isal import isal_zlib
 
 from runner.archive.index import IndexLine, decode_line, encode_line
 from runner.archive.scan import scan
@@ -20,33 +21,25 @@ _WITH_MANAGED_FIELDS = frozenset({"services"})
 
 @dataclass
 class _Lines:
-    """The index lines of a group on their way, and compressed once the group is complete."""
+    """The index lines of a group: on their way as they are, and compressed once the group is complete."""
 
     first: IndexLine
     count: int = 0
-    parts: list[bytes] = field(default_factory=list)
-    open: Any = None
+    open: list[bytes] = field(default_factory=list)
+    closed: list[bytes] = field(default_factory=list)  # one stretch of the index each
 
-    def add(self, raw: bytes) -> None:
-        if self.open is None:
-            self.open = zlib.compressobj(1)
+    def add(self, line: IndexLine) -> None:
         self.count += 1
-        self.parts.append(self.open.compress(raw))
+        self.open.append(encode_line(line))
 
     def close(self) -> None:
-        """May be opened again by `add`: each stretch is a stream of its own."""
-        if self.open is not None:
-            self.parts.append(self.open.flush())
-            self.open = None
+        self.closed.append(isal_zlib.compress(b"".join(self.open), 1))
+        self.open = []
 
     def __iter__(self) -> Iterator[IndexLine]:
-        content, rest = b"", b"".join(self.parts)
-        while rest:
-            unpacked = zlib.decompressobj()
-            content += unpacked.decompress(rest)
-            rest = unpacked.unused_data
-        for raw in content.splitlines():
-            yield decode_line(raw)
+        for stretch in self.closed:
+            for raw in isal_zlib.decompress(stretch).splitlines():
+                yield decode_line(raw)
 
 
 class TrysailObjects:
@@ -105,7 +98,7 @@ class TrysailObjects:
                     current.close()
                 key = (line.resource, line.namespace)
                 current = self._lines.setdefault(key, _Lines(line))
-            current.add(encode_line(line))
+            current.add(line)
 
         self._ends = self._backup.member_ends(see)
         if current is not None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from runner.archive.layout import UNDO_POLICY, backup_prefix
+from runner.archive.layout import LAYOUTS, TRYSAIL, UNDO_POLICY
 from runner.engine.execute import Ports, execute
 from runner.engine.restore_facts import RestoreFacts
 from runner.model.canonical import document
+from runner.model.entry import LayoutName
 from runner.model.inventory import Inventory
 from runner.model.location import LocationSpec, location_url
 from runner.model.plan import PLAN_FORMAT, Plan, PlannedCluster, Step
@@ -28,7 +29,13 @@ def overwrites(plan: RestorePlan) -> bool:
 
 
 def save_overwritten(
-    plan: RestorePlan, facts: RestoreFacts, location: LocationSpec, backup: str, ports: Ports
+    plan: RestorePlan,
+    facts: RestoreFacts,
+    location: LocationSpec,
+    backup: str,
+    ports: Ports,
+    *,
+    layout: LayoutName = TRYSAIL.name,
 ) -> Result:
     """Makes a backup, named `backup`, of every item that `plan` updates or recreates, as it is now."""
     inventory = Inventory(
@@ -37,17 +44,24 @@ def save_overwritten(
         namespaces=(),
         holdings=(),
     )
-    return execute(undo_plan(plan, facts, location), backup, ports, inventory)
+    return execute(undo_plan(plan, facts, location, layout), backup, ports, inventory)
 
 
-def undo_plan(plan: RestorePlan, facts: RestoreFacts, location: LocationSpec) -> Plan:
+def undo_plan(
+    plan: RestorePlan, facts: RestoreFacts, location: LocationSpec, layout: LayoutName = TRYSAIL.name
+) -> Plan:
     """The plan of that backup: exactly the items that are overwritten, by name."""
     policy = BackupPolicy.model_validate(
         {
             "apiVersion": "trysail.dev/v1alpha1",
             "kind": "BackupPolicy",
             "metadata": {"name": UNDO_POLICY},
-            "spec": {"storageLocation": document(location), "onUncovered": "ignore", "allowEmpty": True},
+            "spec": {
+                "storageLocation": document(location),
+                "onUncovered": "ignore",
+                "allowEmpty": True,
+                "archive": {"layout": layout},
+            },
         },
         by_alias=True,
     )
@@ -61,7 +75,7 @@ def undo_plan(plan: RestorePlan, facts: RestoreFacts, location: LocationSpec) ->
             policy_name=UNDO_POLICY,
             policy=document(policy),
             location=document(location),
-            keys=f"{location_url(location)}/{backup_prefix(cluster.name, UNDO_POLICY, '{backup}')}",
+            keys=f"{location_url(location)}/{LAYOUTS[layout].prefix(cluster.name, UNDO_POLICY, '{backup}')}",
             basis=plan.digest,
             volumes=(),
             steps=tuple(_steps(plan, facts)),

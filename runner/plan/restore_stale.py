@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from runner.model.canonical import document
 from runner.model.policy_set import ResolvedRestore
 from runner.model.restore import CHANGING, Action, RestorePlan
@@ -25,13 +23,10 @@ def restore_stale_reasons(saved: RestorePlan, now: RestorePlan) -> tuple[str, ..
         return (f"it was made for the cluster with UID {saved.target.uid}, this one is {now.target.uid}",)
     if saved.backup.digest != now.backup.digest:
         return (f"the backup {saved.backup.name} is not the one that it was made from",)
-    planned: dict[str, tuple[Action, str]] = {}
-    for what, fate in _fates(saved):
-        if what not in planned or fate[0] in CHANGING:  # a damaged Namespace is refused, and made from its name
-            planned[what] = fate
+    planned = _fates(saved)
     found = [
         f"{what} would be {_WORDS[action]} now{_planned(planned.get(what))}"
-        for what, (action, why) in _fates(now)
+        for what, (action, why) in _fates(now).items()
         if not _fits(planned.get(what), action, why)
     ]
     more = (f"and {len(found) - SHOWN} more",) if len(found) > SHOWN else ()
@@ -56,11 +51,15 @@ _WORDS: dict[Action, str] = {
 }
 
 
-def _fates(plan: RestorePlan) -> Iterator[tuple[str, tuple[Action, str]]]:
+def _fates(plan: RestorePlan) -> dict[str, tuple[Action, str]]:
+    found: dict[str, tuple[Action, str]] = {}
     for step in plan.steps:
         where = f"{step.namespace}/" if step.namespace else ""
         for name in step.names:
-            yield f"{where}{step.resource}/{name}", (step.action, step.why)
+            what = f"{where}{step.resource}/{name}"
+            if what not in found or step.action in CHANGING:  # a damaged Namespace is refused, and made from its name
+                found[what] = step.action, step.why
+    return found
 
 
 def _fits(planned: tuple[Action, str] | None, action: Action, why: str) -> bool:
@@ -78,5 +77,5 @@ def _planned(planned: tuple[Action, str] | None) -> str:
 
 def already_done(saved: RestorePlan, now: RestorePlan) -> int:
     """How many items `saved` was to change that need nothing any more."""
-    left = {what for what, (action, _) in _fates(now) if action in CHANGING}
-    return sum(1 for what, (action, _) in _fates(saved) if action in CHANGING and what not in left)
+    left = {what for what, (action, _) in _fates(now).items() if action in CHANGING}
+    return sum(1 for what, (action, _) in _fates(saved).items() if action in CHANGING and what not in left)

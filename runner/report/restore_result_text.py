@@ -110,7 +110,9 @@ class _Page:
             yield ""
             command = f"trysail restore {shlex.quote(result.undo)} {reach}{self._target()}"
             yield harmless(f"  {command} \\")
-            yield "    --existing-resource-policy update --force-conflicts"
+            # What had to be recreated may differ in what an update cannot change.
+            policy = "recreate" if result.recreated else "update"
+            yield f"    --existing-resource-policy {policy} --force-conflicts"
         elif result.updated + result.recreated:
             yield self.paint.warning("What was overwritten was not saved: it cannot be brought back.")
 

@@ -62,16 +62,16 @@ class RestoreStage:
         ports = Ports(self.source, self.store, executor, self.clock, RecordingObserver())
         execute(planned.plan, name, ports, planned.inventory)
 
-    def stored(self, order: Random | None = None) -> StoredObjects:
-        """The newest backup, opened."""
+    def stored(self, order: Random | None = None, name: str = LATEST) -> StoredObjects:
+        """A backup, the newest without a name, opened."""
         reading = Reading(self.store, SimulatedExecutor(order), Retrier(self.clock, self.observer))
-        return open_stored(reading, resolve(reading, LATEST, Scope()).backup)
+        return open_stored(reading, resolve(reading, name, Scope()).backup)
 
-    def planned(self, *, server_dry_run: bool = False, **spec: Any) -> PlannedRestore:
+    def planned(self, *, server_dry_run: bool = False, backup: str = LATEST, **spec: Any) -> PlannedRestore:
         """The plan as of now."""
         retrier = Retrier(self.clock, self.observer)
         return make_restore_plan(
-            self.stored(),
+            self.stored(name=backup),
             restore_policy(**spec),
             LOCATION,
             self.target,

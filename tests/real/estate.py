@@ -18,6 +18,9 @@ Json = dict[str, Any]
 CHECKED: Final = {"tests.trysail.dev/checked": "true"}
 """The label of ConfigMaps that a webhook wants to see; nothing answers it, so that they are refused."""
 
+PASSWORDS: Final = ("hunter2 horse", "shop:open sesame")
+"""What is in its Secrets, and must be nowhere else."""
+
 IMAGE: Final = "registry.example.com/shop:1.0"
 SIZE: Final = {"storage": "1Gi"}
 
@@ -140,11 +143,11 @@ def _rights(namespace: str) -> list[Json]:
 
 
 def _configuration(namespace: str) -> list[Json]:
-    logins = json.dumps({"auths": {"registry.example.com": {"auth": _encoded("shop:open sesame")}}})
+    logins = json.dumps({"auths": {"registry.example.com": {"auth": _encoded(PASSWORDS[1])}}})
     pull = {".dockerconfigjson": _encoded(logins)}
     sizes = {"type": "Container", "default": {"memory": "128Mi"}, "defaultRequest": {"memory": "64Mi"}}
     return [
-        _in(namespace, "v1", "Secret", "credentials", type="Opaque", data={"password": _encoded("hunter2 horse")}),
+        _in(namespace, "v1", "Secret", "credentials", type="Opaque", data={"password": _encoded(PASSWORDS[0])}),
         _in(namespace, "v1", "Secret", "registry", type="kubernetes.io/dockerconfigjson", data=pull),
         _in(namespace, "v1", "ConfigMap", "settings", data={"currency": "EUR", "answers": "y"}),
         _in(namespace, "v1", "ConfigMap", "fixed", immutable=True, data={"version": "1.0"}),

@@ -249,7 +249,7 @@ def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
                 self.end_headers()
                 self.wfile.write(reply.body[: reply.sent])
 
-        do_POST = do_PATCH = do_DELETE = do_GET
+        do_POST = do_PATCH = do_DELETE = do_GET  # noqa: N815 - http.server calls these names
 
         def log_message(self, *_: object) -> None:
             """Says nothing."""

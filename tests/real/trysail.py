@@ -22,6 +22,7 @@ from unittest.mock import patch
 import yaml
 
 from runner.cli.main import exit_code
+from tests.real.estate import PASSWORDS
 from tests.real.shop import SECRET_VALUES, encoded
 
 COMMAND: Final = (sys.executable, "-m", "runner")
@@ -143,10 +144,10 @@ def checked(words: list[str], ended: Ended, code: int) -> Ended:
 
 
 def assert_no_secret(*texts: str | bytes, more: tuple[str, ...] = ()) -> None:
-    """No Secret of the shop, and none of `more`, is in the texts, as it is or encoded."""
+    """No Secret of the shop or the estate, and none of `more`, is in the texts, as it is or encoded."""
     for text in texts:
         content = text.encode() if isinstance(text, str) else text
-        for value in (*SECRET_VALUES, *more):
+        for value in (*SECRET_VALUES, *PASSWORDS, *more):
             assert value.strip().encode() not in content
             assert encoded(value).rstrip("=").encode() not in content
 

@@ -33,7 +33,7 @@ _TYPES = (
 def any_policy(random: Random) -> ResolvedPolicy:
     """A policy, merged and with its location, as `load_policies` would have it."""
     spec: dict[str, Any] = {"storageLocation": {"provider": "filesystem", "path": "/backups"}}
-    spec |= _namespaces(random) | _types(random) | _items(random)
+    spec |= any_selection(random)
     spec["onUncovered"] = random.choice(("warn", "ignore", "ignore", "ignore", "fail"))
     if random.random() < 0.3:
         spec["clusterName"] = "prod"
@@ -48,6 +48,11 @@ def any_policy(random: Random) -> ResolvedPolicy:
     policy = BackupPolicy.model_validate(document)
     location = FilesystemLocation(provider="filesystem", path="/backups")
     return ResolvedPolicy(policy=policy, location=location, location_name="", file="policy.yaml")
+
+
+def any_selection(random: Random) -> dict[str, Any]:
+    """The filters alone, which backups and restores share."""
+    return _namespaces(random) | _types(random) | _items(random)
 
 
 def _namespaces(random: Random) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from pathlib import Path
 import pytest
 
 from tests.simulation.check import check
+from tests.simulation.restore_check import check_restore
+from tests.simulation.restore_run import simulate_restore
+from tests.simulation.restore_ways import RESTORE_WAYS, restore_ways
 from tests.simulation.run import simulate
 from tests.simulation.ways import WAYS, ways
 
@@ -33,16 +36,30 @@ def test_every_seed_keeps_the_rules(block: range) -> None:
     assert not broken, "\n".join([*broken, "replay with: python -m tests.simulation SEED"])
 
 
+def test_every_seed_is_restored_by_the_rules(block: range) -> None:
+    """Whatever fails, or kills it: a restore that is done again ends complete, or names what is not; nothing else."""
+    broken = [wrong for seed in block if (wrong := _judged_restore(seed)[0])]
+    assert not broken, "\n".join([*broken, "replay with: python -m tests.simulation SEED"])
+
+
 def test_the_seeds_reach_everything() -> None:
     """Among the seeds of every day, each way that a run can go and each fault is met."""
     met = frozenset[str]().union(*(_judged(seed)[1] for seed in range(_EVERYDAY)))
     assert not WAYS - met
 
 
+def test_the_seeds_reach_all_of_restore() -> None:
+    """Among the seeds of every day, each way that a restore can go and each fault is met."""
+    met = frozenset[str]().union(*(_judged_restore(seed)[1] for seed in range(_EVERYDAY)))
+    assert not RESTORE_WAYS - met
+
+
 def test_a_seed_replays() -> None:
     """The same seed has the same story, call by call."""
     for seed in range(0, _EVERYDAY, 10):
         assert simulate(seed).log == simulate(seed).log
+    for seed in range(5, _EVERYDAY, 20):
+        assert simulate_restore(seed).log == simulate_restore(seed).log
 
 
 def test_a_seed_replays_elsewhere() -> None:
@@ -66,3 +83,14 @@ def _judged(seed: int) -> tuple[str, frozenset[str]]:
     except AssertionError as error:
         return f"seed {seed}: {error}\n  {story.first.ending}", ways(story)
     return "", ways(story)
+
+
+@cache
+def _judged_restore(seed: int) -> tuple[str, frozenset[str]]:
+    """The same of its restore."""
+    story = simulate_restore(seed)
+    try:
+        check_restore(story)
+    except AssertionError as error:
+        return f"seed {seed}, restored: {error}\n  {story.last.ending}", restore_ways(story)
+    return "", restore_ways(story)
