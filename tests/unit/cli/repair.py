@@ -85,7 +85,7 @@ class Repair:
         folder = self.folder / "restores"
         folder.mkdir(exist_ok=True)
         path = folder / f"{name}.yaml"
-        path.write_text(json.dumps({**document, "spec": given}))
+        path.write_text(json.dumps({**document, "spec": given}, indent=2))
         return path
 
     def restore(self, *words: str | Path, code: int = 0) -> Ended:

@@ -159,8 +159,8 @@ def test_a_folder_to_write_to_that_holds_something_else(repair: Repair, refused:
 
 def test_a_damaged_backup(repair: Repair, refused: Callable[..., None]) -> None:
     """What is wrong with it, and what can still be done."""
-    plan = next(repair.backups.rglob("plan.json"))
-    plan.write_bytes(plan.read_bytes() + b" ")
+    volumes = next(repair.backups.rglob("volumes.json"))
+    volumes.write_bytes(volumes.read_bytes() + b" ")
     words = ("--location", repair.backups, "--manifests", repair.cluster)
     refused("damaged-backup", BACKUP, *words, "--auto-approve", code=4)
     index = next(repair.backups.rglob("index.jsonl.gz"))

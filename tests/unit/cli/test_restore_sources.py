@@ -6,6 +6,7 @@ import errno
 import json
 import os
 import pty
+import select
 import subprocess
 import sys
 import termios
@@ -230,7 +231,12 @@ def on_terminal(repair: Repair, answer: str, end: str = "\n") -> tuple[str, int]
             assert more, shown
             shown += more
         os.write(ours, (answer + end).encode())
-        while more := _read(ours):
+        while True:
+            # A key is lost in the instant in which the prompt takes over the terminal: it is pressed again.
+            while not end and not select.select([ours], [], [], 1.0)[0]:
+                os.write(ours, answer.encode())
+            if not (more := _read(ours)):
+                break
             shown += more
         return shown, process.wait(PATIENCE)
     finally:
