@@ -23,11 +23,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--simulation-first", type=int, default=0, metavar="K", help="The first of them.")
 
 
+# Every property is tried on a few examples each time; EXAMPLES=1000 looks further.
 # How long an example takes is the machine's business, and a busy machine is no failure. In CI the examples are the same
 # each time, so that a failure is there for whoever looks; elsewhere every run tries others.
 settings.register_profile(
     "trysail",
     deadline=None,
+    max_examples=int(os.environ.get("EXAMPLES", "25")),
     derandomize=bool(os.environ.get("CI")),
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
