@@ -41,9 +41,10 @@ lint: setup  ## Style, types, and the rooms' contracts.
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: parts  ## Measure against the physical limit in the same run; N=100000 for a larger cluster.
+bench: parts  ## Measure against the physical limit in the same run; N=100000, RESTORED=24000 for larger clusters.
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.restore
+	$(BIN)/python -m tests.bench.diff
 
 golden: setup  ## Write golden files and schemas anew; then read the difference.
 	TRYSAIL_REGENERATE=1 $(BIN)/python -m pytest -m "not real" -n 2 -q
