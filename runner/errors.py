@@ -19,7 +19,18 @@
     │   ├── Rejected                 the API server does not take the object: 400, 422, admission
     │   │   └── QuotaExceeded            403: a ResourceQuota has no room
     │   ├── NamespaceTerminating     the namespace is on its way out                          retriable
+    │   ├── ExecTimedOut             a command in a Pod, or here, did not end in time
     │   └── BadResponse              an answer that is no Kubernetes list or object          retriable
+    ├── VolumeError              1   something between us and what keeps volumes and their snapshots
+    │   ├── VolumesUnreachable       no answer                                               retriable
+    │   ├── VolumesBusy              throttled, 5xx; carries the provider's Retry-After      retriable
+    │   ├── VolumesDenied            credentials or rights
+    │   ├── VolumeNotFound           the volume is not there: gone, or of another region or account
+    │   ├── SnapshotNotFound         the snapshot is not there, or cannot be reached
+    │   ├── VolumeQuotaExceeded      a quota or limit of the provider's has no room
+    │   └── VolumeRejected           the provider does not take the request
+    ├── CommandNotStarted        1   a command on this machine cannot be started
+    ├── HookFailed               1   a command around the run failed
     ├── StoreError               1
     │   ├── StoreUnreachable         no answer                                               retriable
     │   ├── StoreBusy                throttled, 5xx                                          retriable
@@ -213,6 +224,58 @@ class BadResponse(ClusterError):
     """An answer that is not what Kubernetes' API promises: cut off, malformed, of another kind."""
 
     retriable = True
+
+
+class ExecTimedOut(ClusterError):
+    """A command, in a Pod or on this machine, did not end in time; in a Pod it may still go on."""
+
+
+class VolumeError(TrysailError):
+    """Something between us and what keeps volumes: a cloud's disks, a CSI driver, restic."""
+
+
+class VolumesUnreachable(VolumeError):
+    """The provider gave no answer."""
+
+    retriable = True
+
+
+class VolumesBusy(VolumeError):
+    """The provider throttles or answers 5xx; `retry_after` is its own wish in seconds, where it has one."""
+
+    retriable = True
+
+    def __init__(self, message: str, *, retry_after: float | None = None, hint: str = "", **context: str) -> None:
+        super().__init__(message, hint=hint, **context)
+        self.retry_after = retry_after
+
+
+class VolumesDenied(VolumeError):
+    """The provider does not accept the credentials, or they lack a right."""
+
+
+class VolumeNotFound(VolumeError):
+    """The volume is not there: it is gone, or in another region or account."""
+
+
+class SnapshotNotFound(VolumeError):
+    """The snapshot is not there, or cannot be reached from here."""
+
+
+class VolumeQuotaExceeded(VolumeError):
+    """A quota or limit of the provider's has no room for one more."""
+
+
+class VolumeRejected(VolumeError):
+    """The provider does not take the request as it is."""
+
+
+class CommandNotStarted(TrysailError):
+    """A command on this machine cannot be started: it is not there, or may not be run."""
+
+
+class HookFailed(TrysailError):
+    """A command before or after the whole run failed, and the policy says that this matters."""
 
 
 class StoreError(TrysailError):

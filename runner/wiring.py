@@ -82,7 +82,7 @@ def open_cluster(choice: ClusterChoice, *, create: bool = False) -> Cluster:
 def open_store(location: LocationSpec, cluster: Callable[[], ClusterReader]) -> ObjectStore:
     """The store of a location; its secrets are fetched now. `cluster` is asked for where a Secret is named."""
     _silence_vendors()
-    return STORES[location.provider](location, partial(_secret, cluster=cluster))
+    return STORES[location.provider](location, partial(secret, cluster=cluster))
 
 
 def open_location(
@@ -254,12 +254,18 @@ def _silence_vendors() -> None:
     logging.getLogger().addHandler(logging.NullHandler())
 
 
-def _secret(reference: SecretRef | None, cluster: Callable[[], ClusterReader]) -> str | None:
+FETCHED: set[str] = set()  # every secret that this process has fetched: none of them may be printed
+
+
+def secret(reference: SecretRef | None, cluster: Callable[[], ClusterReader]) -> str | None:
+    """The text of a secret that is named; None where none is."""
     if reference is None:
         return None
     from runner.adapters.secrets import fetch_secret  # noqa: PLC0415
 
-    return fetch_secret(reference, cluster)
+    value = fetch_secret(reference, cluster)
+    FETCHED.add(value)
+    return value
 
 
 def _azure_credential() -> dict[str, dict[str, dict[str, str]]]:

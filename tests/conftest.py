@@ -12,6 +12,8 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.parts.controlplane import ControlPlane
+from tests.parts.csi import Csi
+from tests.parts.moto_ec2 import MotoEc2
 from tests.parts.nodes import Nodes
 from tests.parts.seaweedfs import SeaweedFS
 
@@ -67,7 +69,21 @@ def second_nodes(second_control_plane: ControlPlane, tmp_path_factory: pytest.Te
 
 
 @pytest.fixture(scope="session")
+def csi(control_plane: ControlPlane, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Csi]:
+    """Volumes and snapshots for it, by a CSI driver; whoever makes the driver misbehave has it behave again."""
+    with Csi(control_plane, tmp_path_factory.mktemp("csi")) as driver:
+        yield driver
+
+
+@pytest.fixture(scope="session")
 def seaweedfs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SeaweedFS]:
     """A real S3 server."""
     with SeaweedFS(tmp_path_factory.mktemp("seaweedfs")) as store:
         yield store
+
+
+@pytest.fixture(scope="session")
+def moto_ec2(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoEc2]:
+    """An EC2 for disks and their snapshots."""
+    with MotoEc2(tmp_path_factory.mktemp("moto-ec2")) as cloud:
+        yield cloud

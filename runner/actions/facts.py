@@ -6,20 +6,20 @@ Only named fields are decoded; everything else, annotations and Secrets' data in
 from __future__ import annotations
 
 from collections.abc import Callable
+from sys import intern
 
 import msgspec
 
-from runner.model.cluster import Resource
-from runner.model.inventory import (
-    BindingFacts,
-    ClaimFacts,
-    Facts,
-    NamespaceFacts,
-    Owner,
-    PodFacts,
-    Row,
-    VolumeFacts,
+from runner.actions.storage_facts import (
+    ClaimSpec,
+    PodSpec,
+    claim_facts,
+    pod_facts,
+    snapshot_class_facts,
+    volume_facts,
 )
+from runner.model.cluster import Resource
+from runner.model.inventory import BindingFacts, Facts, NamespaceFacts, Owner, Row
 
 
 class _Metadata(msgspec.Struct, rename="camel"):
@@ -42,55 +42,32 @@ class _Name(msgspec.Struct, rename="camel"):
     kind: str = ""
 
 
-class _ClaimSource(msgspec.Struct, rename="camel"):
-    claim_name: str = ""
-
-
-class _PodVolume(msgspec.Struct, rename="camel"):
-    name: str = ""
-    persistent_volume_claim: _ClaimSource | None = None
-    ephemeral: msgspec.Raw = msgspec.Raw()
-
-
-class _PodSpec(msgspec.Struct, rename="camel"):
-    volumes: list[_PodVolume] | None = None
-    priority_class_name: str = ""
-    service_account_name: str = ""
-
-
-class _Pod(msgspec.Struct):
-    metadata: _Metadata
-    spec: _PodSpec = msgspec.field(default_factory=_PodSpec)
-
-
-class _Requests(msgspec.Struct):
-    requests: dict[str, str] | None = None
-
-
-class _ClaimSpec(msgspec.Struct, rename="camel"):
-    volume_name: str = ""
-    storage_class_name: str | None = None
-    resources: _Requests = msgspec.field(default_factory=_Requests)
-
-
 class _Status(msgspec.Struct):
     phase: str = ""
     capacity: dict[str, str] | None = None
 
 
-class _Claim(msgspec.Struct):
-    metadata: _Metadata
-    spec: _ClaimSpec = msgspec.field(default_factory=_ClaimSpec)
+class _Noted(_Metadata):
+    """Metadata of the few types whose annotations are looked into, each by name."""
+
+    annotations: dict[str, str] | None = None
+
+
+class _Pod(msgspec.Struct):
+    metadata: _Noted
+    spec: PodSpec = msgspec.field(default_factory=PodSpec)
     status: _Status = msgspec.field(default_factory=_Status)
 
 
-class _CsiSource(msgspec.Struct, rename="camel"):
+class _Claim(msgspec.Struct):
+    metadata: _Noted
+    spec: ClaimSpec = msgspec.field(default_factory=ClaimSpec)
+    status: _Status = msgspec.field(default_factory=_Status)
+
+
+class _SnapshotClass(msgspec.Struct):
+    metadata: _Noted
     driver: str = ""
-    volume_handle: str = ""
-
-
-class _EbsSource(msgspec.Struct):
-    volume_id: str = msgspec.field(name="volumeID", default="")
 
 
 class _Volume(msgspec.Struct):
@@ -140,69 +117,30 @@ def _row(metadata: _Metadata, facts: Facts | None) -> Row:
 
 def _pod(raw: bytes | msgspec.Raw) -> Row:
     pod = _POD.decode(raw)
-    claims = []
-    for volume in pod.spec.volumes or ():
-        if volume.persistent_volume_claim is not None:
-            claims.append(volume.persistent_volume_claim.claim_name)
-        elif bytes(volume.ephemeral):
-            # The claim of a generic ephemeral volume is named after its Pod
-            # (kubernetes.io/docs/concepts/storage/ephemeral-volumes).
-            claims.append(f"{pod.metadata.name}-{volume.name}")
-    facts = PodFacts(
-        claims=tuple(claims),
-        priority_class=pod.spec.priority_class_name,
-        service_account=pod.spec.service_account_name,
+    found = _row(pod.metadata, pod_facts(pod.metadata.name, pod.spec, pod.metadata.annotations, pod.status.phase))
+    # There may be a hundred thousand Pods, and they are much alike.
+    return msgspec.structs.replace(
+        found,
+        namespace=intern(found.namespace),
+        labels={intern(key): intern(value) for key, value in found.labels.items()},
+        owners=tuple(Owner(intern(one.kind), intern(one.name), intern(one.uid)) for one in found.owners),
     )
-    return _row(pod.metadata, facts)
 
 
 def _claim(raw: bytes | msgspec.Raw) -> Row:
     claim = _CLAIM.decode(raw)
-    capacity = (claim.status.capacity or {}).get("storage") or (claim.spec.resources.requests or {}).get("storage", "")
-    facts = ClaimFacts(
-        volume=claim.spec.volume_name,
-        storage_class=claim.spec.storage_class_name or "",
-        capacity=capacity,
-        phase=claim.status.phase,
-    )
-    return _row(claim.metadata, facts)
-
-
-# Fields of a PersistentVolume's spec that do not say where its bytes are.
-_NOT_A_SOURCE = frozenset(
-    {
-        "accessModes",
-        "capacity",
-        "claimRef",
-        "mountOptions",
-        "nodeAffinity",
-        "persistentVolumeReclaimPolicy",
-        "storageClassName",
-        "volumeAttributesClassName",
-        "volumeMode",
-    }
-)
+    status = claim.status
+    return _row(claim.metadata, claim_facts(claim.spec, claim.metadata.annotations, status.phase, status.capacity))
 
 
 def _volume(raw: bytes | msgspec.Raw) -> Row:
     volume = _VOLUME.decode(raw)
-    spec = volume.spec
-    source, handle = next((field for field in spec if field not in _NOT_A_SOURCE), ""), ""
-    if source == "csi":
-        csi = _CSI.decode(spec["csi"])
-        source, handle = csi.driver, csi.volume_handle
-    elif source == "awsElasticBlockStore":
-        handle = _EBS.decode(spec[source]).volume_id
-    claim = _NAME.decode(spec["claimRef"]) if "claimRef" in spec else _Name()
-    capacity = _TEXTS.decode(spec["capacity"]) if "capacity" in spec else {}
-    facts = VolumeFacts(
-        claim=f"{claim.namespace}/{claim.name}" if claim.name else "",
-        storage_class=_text(spec.get("storageClassName")),
-        capacity=capacity.get("storage", ""),
-        source=source,
-        handle=handle,
-    )
-    return _row(volume.metadata, facts)
+    return _row(volume.metadata, volume_facts(volume.spec))
+
+
+def _snapshot_class(raw: bytes | msgspec.Raw) -> Row:
+    found = _SNAPSHOT_CLASS.decode(raw)
+    return _row(found.metadata, snapshot_class_facts(found.driver, found.metadata.annotations))
 
 
 def _binding(raw: bytes | msgspec.Raw) -> Row:
@@ -222,20 +160,12 @@ def _namespace(raw: bytes | msgspec.Raw) -> Row:
     return _row(namespace.metadata, NamespaceFacts(phase=namespace.status.phase or "Active"))
 
 
-def _text(raw: msgspec.Raw | None) -> str:
-    return "" if raw is None else _TEXT.decode(raw)
-
-
 # Made once, before there are threads: msgspec 0.22 crashes where several of them are the first to decode a type.
 _ANY = msgspec.json.Decoder(_Any)
-_CSI = msgspec.json.Decoder(_CsiSource)
-_EBS = msgspec.json.Decoder(_EbsSource)
-_NAME = msgspec.json.Decoder(_Name)
-_TEXTS = msgspec.json.Decoder(dict[str, str])
-_TEXT = msgspec.json.Decoder(str)
 _POD = msgspec.json.Decoder(_Pod)
 _CLAIM = msgspec.json.Decoder(_Claim)
 _VOLUME = msgspec.json.Decoder(_Volume)
+_SNAPSHOT_CLASS = msgspec.json.Decoder(_SnapshotClass)
 _BINDING = msgspec.json.Decoder(_Binding)
 _NAMESPACE = msgspec.json.Decoder(_Namespace)
 
@@ -244,6 +174,7 @@ _READERS: dict[tuple[str, str], Callable[[bytes | msgspec.Raw], Row]] = {
     ("", "persistentvolumeclaims"): _claim,
     ("", "persistentvolumes"): _volume,
     ("", "namespaces"): _namespace,
+    ("snapshot.storage.k8s.io", "volumesnapshotclasses"): _snapshot_class,
     ("rbac.authorization.k8s.io", "rolebindings"): _binding,
     ("rbac.authorization.k8s.io", "clusterrolebindings"): _binding,
 }

@@ -13,24 +13,18 @@ from runner.actions import access, cluster_scope, pods, services, storage, workl
 from runner.actions.fields import copied, drop_from, parts, text
 from runner.actions.modify import modified
 from runner.actions.never import never_restored
-from runner.actions.restored import BACKUP_LABEL, Case, LeftAlone, Others, Prepared, RestoreRules, Rule, label_value
-from runner.model.cluster import ItemId
-
-# What an API server gives an object itself, and what ties it to objects of another life.
-_GIVEN = frozenset(
-    {
-        "creationTimestamp",
-        "deletionGracePeriodSeconds",
-        "deletionTimestamp",
-        "generateName",
-        "generation",
-        "managedFields",
-        "ownerReferences",
-        "resourceVersion",
-        "selfLink",
-        "uid",
-    }
+from runner.actions.restored import (
+    BACKUP_LABEL,
+    Case,
+    LeftAlone,
+    Others,
+    Prepared,
+    RestoreRules,
+    Rule,
+    bare,
+    label_value,
 )
+from runner.model.cluster import ItemId
 
 _RBAC = "rbac.authorization.k8s.io"
 _SNAPSHOTS = "snapshot.storage.k8s.io"
@@ -74,27 +68,17 @@ def prepare(item: ItemId, stored: dict[str, Any], rules: RestoreRules, others: O
     left = workloads.left_to_controller(item, stored, others)
     if left is not None:
         return left
-    case = Case(item, stored, _bare(stored), rules, others)
+    case = Case(item, stored, bare(stored), rules, others)
     rule = _RULES.get((item.group, item.plural))
     left = rule(case) if rule is not None else None
     if left is not None:
         return left
     _move(case)
     # A modifier may write anything; what no item may bring is taken out of its work too.
-    body = _bare(modified(item, case.body, rules.modifiers)) if rules.modifiers else case.body
+    body = bare(modified(item, case.body, rules.modifiers)) if rules.modifiers else case.body
     _label(body["metadata"], rules)
     target = item._replace(namespace=text(body, "metadata", "namespace"), name=text(body, "metadata", "name"))
     return Prepared(target, body, _owners(stored, others) if rules.name_owners else ())
-
-
-def _bare(stored: Mapping[str, Any]) -> dict[str, Any]:
-    """A copy without status and without what the API server gives each object."""
-    metadata = stored.get("metadata")
-    if not isinstance(metadata, Mapping) or not text(metadata, "name"):
-        raise ValueError("It has no metadata with a name.")
-    kept = {key: copied(value) for key, value in metadata.items() if key not in _GIVEN}
-    rest = {key: value for key, value in stored.items() if key != "status"}
-    return {key: kept if key == "metadata" else copied(value) for key, value in rest.items()}
 
 
 def _move(case: Case) -> None:

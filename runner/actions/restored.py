@@ -8,8 +8,25 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from runner.actions.fields import copied, text
 from runner.model.cluster import ItemId
 from runner.model.modifiers import ModifierRule
+
+# What an API server gives an object itself, and what ties it to objects of another life.
+_GIVEN = frozenset(
+    {
+        "creationTimestamp",
+        "deletionGracePeriodSeconds",
+        "deletionTimestamp",
+        "generateName",
+        "generation",
+        "managedFields",
+        "ownerReferences",
+        "resourceVersion",
+        "selfLink",
+        "uid",
+    }
+)
 
 BACKUP_LABEL = "trysail.dev/backup"
 _LABEL_VALUE = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
@@ -44,6 +61,10 @@ class Others(Protocol):
 
         One that its rule leaves alone (its reclaim policy is Delete) is not restored.
         """
+        ...
+
+    def made_anew(self, name: str) -> bool:
+        """Whether a new PersistentVolume comes in the place of this one, with the data of its claim."""
         ...
 
 
@@ -84,3 +105,13 @@ def label_value(name: str) -> str:
     start = re.sub(r"[^A-Za-z0-9._-]", "-", name)[:54].strip("._-")
     digest = hashlib.sha256(name.encode()).hexdigest()[:8]
     return f"{start}-{digest}" if start else digest
+
+
+def bare(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy without status and without what the API server gives each object."""
+    metadata = stored.get("metadata")
+    if not isinstance(metadata, Mapping) or not text(metadata, "name"):
+        raise ValueError("It has no metadata with a name.")
+    kept = {key: copied(value) for key, value in metadata.items() if key not in _GIVEN}
+    rest = {key: value for key, value in stored.items() if key != "status"}
+    return {key: kept if key == "metadata" else copied(value) for key, value in rest.items()}

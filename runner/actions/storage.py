@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from runner.actions.fields import drop, drop_from, keep_where, part, parts, text
-from runner.actions.restored import Case, LeftAlone
+from runner.actions.restored import Case, LeftAlone, bare
 
 _BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
 # What the binder, the scheduler and the provisioner noted on a claim when they did their work.
@@ -55,6 +55,8 @@ def claim(case: Case) -> None:
 def volume(case: Case) -> LeftAlone | None:
     """A volume that was to be kept, waiting for its claim under whatever uid that gets."""
     spec = part(case.body, "spec")
+    if case.others.made_anew(case.item.name):
+        return LeftAlone("its data comes from a snapshot: a new volume is made for its claim")
     if spec.get("persistentVolumeReclaimPolicy") == "Delete":
         return LeftAlone("its reclaim policy is Delete and no snapshot holds its data: the claim is provisioned anew")
     metadata = part(case.body, "metadata")
@@ -63,6 +65,16 @@ def volume(case: Case) -> LeftAlone | None:
     _refer_anew(part(spec, "claimRef"), case)
     map_claim(case.body, case.rules.storage_classes)
     return None
+
+
+def unbound_volume(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """A copy of a volume as it was stored, free of its binding, its driver's finalizers and its old life."""
+    body = bare(stored)
+    metadata = part(body, "metadata")
+    drop_from(metadata, "annotations", "pv.kubernetes.io/bound-by-controller")
+    keep_where(metadata, "finalizers", lambda entry: not str(entry).startswith(_DRIVER_FINALIZERS))
+    drop(part(body, "spec"), "claimRef")
+    return body
 
 
 def snapshot_content(case: Case) -> LeftAlone | None:

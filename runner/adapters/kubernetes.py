@@ -74,6 +74,11 @@ class KubernetesCluster(KubernetesWriter):
             ) from error
         return cls(configuration, _IN_CLUSTER)
 
+    @property
+    def connection(self) -> Connection:
+        """The way to the API server, for what goes it too."""
+        return self._connection
+
     def identity(self) -> ClusterIdentity:
         """The UID of kube-system; "" where we may not read it (then only a clusterName can name the cluster)."""
         try:

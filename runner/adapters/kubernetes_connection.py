@@ -48,7 +48,7 @@ class Connection:
         configuration.connection_pool_maxsize = POOL_SIZE
         self.context = context
         self.server = str(configuration.host)
-        self._configuration = configuration
+        self.configuration = configuration
         self._lock = Lock()
         self._headers: dict[str, str] = {}
         self._fresh_until = float("-inf")
@@ -84,6 +84,22 @@ class Connection:
                 context=self.context,
             ) from error
 
+    def url(self, path: str) -> str:
+        """Where a path is."""
+        return f"{self.server.rstrip('/')}{path}"
+
+    def socket_headers(self) -> dict[str, str]:
+        """Those of a websocket, which wants the credentials under a name in small letters."""
+        try:
+            found = self._credentials()
+        except ConfigException as error:
+            raise ClusterError(
+                f"no credentials for {self.server}: {first_line(error)}",
+                hint="run the credential plugin of this context by hand, and log in again",
+                context=self.context,
+            ) from error
+        return {"authorization": found["Authorization"]} if "Authorization" in found else {}
+
     def _credentials(self) -> dict[str, str]:
         """The headers of every request. One thread at a time asks for a fresh token; the others wait for it."""
         if monotonic() < self._fresh_until:
@@ -91,7 +107,7 @@ class Connection:
         with self._lock:
             if monotonic() >= self._fresh_until:
                 headers = {"User-Agent": f"trysail/{__version__}"}
-                settings: Any = self._configuration.auth_settings()
+                settings: Any = self.configuration.auth_settings()
                 if token := settings.get("BearerToken", {}).get("value"):
                     headers["Authorization"] = token
                 self._headers = headers

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
 STDOUT = "-"
 # What a file's name begins with, so that documents of two kinds may share a name.
-_FILES = {"BackupPolicy": "policy", "BackupStorageLocation": "location"}
+_FILES = {
+    "BackupPolicy": "policy",
+    "BackupStorageLocation": "location",
+    "RestorePolicy": "restore",
+    "VolumeSnapshotLocation": "snapshots",
+}
 
 
 @click.command()
@@ -29,9 +34,9 @@ _FILES = {"BackupPolicy": "policy", "BackupStorageLocation": "location"}
 def command(paths: tuple[str, ...], out: str, *, force: bool) -> ExitCode:
     """Convert Velero's documents: files, folders, or - for standard input.
 
-    Backup and Schedule become BackupPolicy, BackupStorageLocation becomes ours. What has no counterpart is named
-    above each document, with its place and what to do instead; exit code 4 says that some of it changes what is backed
-    up. Works on what `velero … -o yaml` and `kubectl get … -o yaml` print; contacts nothing and resolves no secret.
+    Backup and Schedule become BackupPolicy, Restore becomes RestorePolicy, locations become ours; a ConfigMap that one
+    of them names is looked into. What has no counterpart is named above each document, with its place and what to do
+    instead; exit code 4 says that some of it changes what is backed up. Works on what `velero … -o yaml` and `kubectl get … -o yaml` print; contacts nothing and resolves no secret.
     """
     from runner.policies.convert import convert  # noqa: PLC0415 -- pydantic: `--help` does not pay for it
     from runner.policies.convert_source import collect_velero  # noqa: PLC0415 -- as above

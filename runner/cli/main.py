@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "schema": ("schema", "Print the JSON Schema of the documents."),
     "convert": ("convert", "Turn Velero's documents into documents of ours."),
     "plan": ("plan", "Show exactly what a run would do."),
+    "coverage": ("coverage", "Show what in the cluster no policy protects."),
     "run": ("run", "Plan and execute a backup, or execute a saved plan."),
     "backup": ("backup", "`backup create NAME` is `run --name NAME`, for hands that know Velero."),
     "inventory": ("inventory", "Save what the cluster holds, to plan from without it."),
@@ -36,6 +37,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "download": ("download", "Fetch a backup's archive."),
     "verify": ("verify", "Check every byte and every item of a backup."),
     "restore": ("restore", "Restore a backup: planned exactly, then done."),
+    "thaw": ("thaw", "Thaw Pods that a killed run left frozen."),
 }
 ALIASES = {"apply": "run"}
 

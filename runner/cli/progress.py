@@ -9,15 +9,19 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from threading import Lock
 from typing import Any
 
 import click
 import msgspec
 
+from runner.cli.volume_lines import ended, line_of_volume
 from runner.errors import BackupDamaged, PlanStale, PolicyError, TrysailError
 from runner.model.event import (
     Event,
     Finished,
+    Froze,
+    HookRan,
     ItemFailed,
     KeyStored,
     Missing,
@@ -29,6 +33,8 @@ from runner.model.event import (
     Started,
     StepRestored,
     StepStored,
+    Thawed,
+    VolumeProgress,
     Warned,
 )
 from runner.ports import Observer
@@ -82,27 +88,47 @@ class PlainLines:
 
 
 class _Bars:
-    """A bar for the items; lines that need reading stay above it."""
+    """A bar for the items, and one for volumes where there are any; lines that need reading stay above them."""
 
     def __init__(self, progress: Any) -> None:
         self._progress = progress
         self._task: Any = None
+        self._volumes: Any = None
+        self._begun: set[str] = set()
+        self._ended: set[str] = set()
+        self._lock = Lock()  # volumes are told of on many threads
 
     def notice(self, event: Event) -> None:
         """Moves the bar, or prints above it."""
         match event:
             case Started() | RestoreStarted():
-                self._task = self._progress.add_task("collecting", total=event.items)
+                self._task = self._progress.add_task("collecting", total=event.items, unit="items")
             case Progress() if self._task is not None:
                 self._progress.update(self._task, completed=event.items)
             case PhaseBegun() if self._task is not None:
                 self._progress.update(self._task, description=event.name)
             case Warned() | Missing() | Retrying() | ItemFailed():
-                self._progress.console.print(line_of(event), markup=False, highlight=False)
+                self._print(event)
+            case HookRan() if event.code:
+                self._print(event)
+            case VolumeProgress():
+                self._count(event)
             case Finished() | RestoreFinished() if self._task is not None:
                 self._progress.update(self._task, completed=event.items, description="done")
             case _:
                 pass
+
+    def _print(self, event: Event) -> None:
+        self._progress.console.print(line_of(event), markup=False, highlight=False)
+
+    def _count(self, event: VolumeProgress) -> None:
+        with self._lock:
+            self._begun.add(event.volume)
+            if ended(event):
+                self._ended.add(event.volume)
+            if self._volumes is None:
+                self._volumes = self._progress.add_task("volumes", total=0, unit="volumes")
+            self._progress.update(self._volumes, total=len(self._begun), completed=len(self._ended))
 
 
 @contextmanager
@@ -115,7 +141,7 @@ def _bars() -> Iterator[_Bars]:
         TextColumn("[progress.description]{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("items"),
+        TextColumn("{task.fields[unit]}"),
         TimeElapsedColumn(),
     )
     with RichProgress(*columns, console=Console(stderr=True)) as progress:
@@ -123,7 +149,7 @@ def _bars() -> Iterator[_Bars]:
 
 
 def line_of(event: Event) -> str | None:
-    """The event in one line of plain text, or None where nobody needs it."""
+    """The event in plain text, one line but for a command's output; or None where nobody needs it."""
     match event:
         case PhaseBegun():
             return f"{event.name} …"
@@ -133,6 +159,8 @@ def line_of(event: Event) -> str | None:
             return f"Warning: {event.message}"
         case RestoreStarted() | StepRestored() | ItemFailed() | RestoreFinished():
             return _line_of_restore(event)
+        case Froze() | Thawed() | HookRan() | VolumeProgress():
+            return line_of_volume(event)
         case Progress():
             return None
         case _:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import click
 import msgspec
 
-from runner import wiring
+from runner import wiring, wiring_volumes
 from runner.archive.layout import LAYOUTS, TRYSAIL, UNDO_POLICY, restore_test_key
 from runner.archive.records import read_restore_plan
 from runner.cli.files import read_file, write_file
@@ -30,9 +31,11 @@ from runner.engine.restoring import make_restore_plan, recheck_restore, restore_
 from runner.engine.undo import overwrites, save_overwritten
 from runner.errors import BackupDamaged, ExitCode, KeyExists, TrysailError, UsageError
 from runner.model.canonical import readable
+from runner.model.duration import seconds
 from runner.model.location import LocationSpec
 from runner.model.policy_set import ResolvedRestore
 from runner.model.restore import RestorePlan
+from runner.model.restore_policy import RestorePolicySpec
 from runner.model.restored import RestoreResult
 from runner.plan.restore_verdict import restore_exit_code
 from runner.ports import Cluster
@@ -196,16 +199,16 @@ class _Restore:
         if self.asked.plan_only:
             click.echo(_rendered(checked.planned.plan, self.asked), nl=False)
             return restore_exit_code(checked.planned.plan, detailed=self.asked.detailed)
-        if not checked.planned.plan.items and self.asked.log_format != "json":
+        if not checked.planned.plan.changes_anything and self.asked.log_format != "json":
             click.echo("No changes. Nothing of this plan is left to do.")
         return self._do(checked.planned, self._undo_location(checked.planned.plan))
 
     def _agreed(self, plan: RestorePlan) -> bool:
         asked = self.asked
         terminal = sys.stdin.isatty() and sys.stdout.isatty()
-        if not plan.items or asked.auto_approve or asked.to is not None:
+        if not plan.changes_anything or asked.auto_approve or asked.to is not None:
             if asked.log_format != "json":
-                click.echo(_rendered(plan, asked), nl=bool(plan.items))  # and a line apart, how it went
+                click.echo(_rendered(plan, asked), nl=plan.changes_anything)  # and a line apart, how it went
             return True
         if not terminal:
             raise UsageError(
@@ -220,18 +223,26 @@ class _Restore:
 
     def _do(self, planned: PlannedRestore, undo_location: LocationSpec | None) -> ExitCode:
         plan, facts = planned.plan, planned.facts
-        if not plan.items:
+        if not plan.changes_anything:
             code = restore_exit_code(plan, detailed=False)
             if self.asked.log_format == "json":
                 self._line(plan.backup.name, exitCode=code)
             return code
         with observer(self.asked.log_format) as seen:
             undo = "" if undo_location is None else self._save(planned, undo_location)
-            ports = RestorePorts(self.cluster, self.executor, wiring.clock(), seen)
-            cancel_on_signals("the restore was interrupted", hint="nothing is lost")
-            result = restore(plan, facts, ports, patience=self.patience, undo=undo)
+            policy = restore_of(plan).policy.spec
+            with wiring_volumes.restorers(plan, facts.data.record, policy, self.cluster) as restorers:
+                ports = RestorePorts(self.cluster, self.executor, wiring.clock(), seen, restorers)
+                cancel_on_signals("the restore was interrupted", hint="nothing is lost")
+                result = restore(plan, facts, ports, patience=self._patience(policy), undo=undo)
         self._show(result)
         return result.exit_code
+
+    def _patience(self, policy: RestorePolicySpec) -> Patience:
+        if self.patience == NO_CONTROLLERS:
+            return self.patience
+        snapshot, files = seconds(policy.csi_snapshot_timeout), seconds(policy.item_operation_timeout)
+        return replace(self.patience, snapshot=snapshot, files=files)
 
     def _undo_location(self, plan: RestorePlan) -> LocationSpec | None:
         """Where what is overwritten is saved; None where nothing is, or it shall not be."""

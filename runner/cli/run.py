@@ -9,8 +9,9 @@ from collections.abc import Callable
 import click
 import msgspec
 
-from runner import wiring
+from runner import wiring, wiring_volumes
 from runner.archive.records import read_plan
+from runner.cli.around_run import AroundRun
 from runner.cli.files import read_file
 from runner.cli.options import cluster_options, policy_name_option, policy_option
 from runner.cli.progress import lines, observer, problem_line
@@ -118,6 +119,7 @@ class _Run:
     """What the runs of one command share: the cluster, and how they are shown."""
 
     def __init__(self, choice: wiring.ClusterChoice, name: str | None, log_format: str, *, approved: bool) -> None:
+        self.choice = choice
         self.cluster = wiring.cached_cluster(choice)
         self.name, self.log_format, self.approved = name, log_format, approved
 
@@ -147,12 +149,18 @@ class _Run:
             for difference in planned.differences:
                 lines(self.log_format).notice(Warned(message=f"since the plan was made, {difference}"))
             store = wiring.open_store(resolved.location, self.cluster)
-            with observer(self.log_format) as seen, wiring.renderer(planned.plan.items) as renderer:
-                ports = Ports(self.cluster(), store, executor, wiring.clock(), seen, renderer)
+            spec = resolved.policy.spec
+            with (
+                observer(self.log_format) as seen,
+                wiring.renderer(planned.plan.items) as renderer,
+                wiring_volumes.volume_ports(planned.plan, spec, self.choice) as volumes,
+            ):
+                ports = Ports(self.cluster(), store, executor, wiring.clock(), seen, renderer, volumes)
                 name = self.name or wiring.backup_name(planned.plan.policy_name, ports.clock)
-                result = execute(planned.plan, name, ports, planned.inventory)
+                around = AroundRun(planned.plan, name, spec.hooks, ports.clock, seen)
+                result = around.run(lambda: execute(planned.plan, name, ports, planned.inventory, hooks=planned.hooks))
         self._show(result, store.url)
-        return result.exit_code
+        return around.exit_code(result)
 
     def _agreed(self, planned: Planned) -> bool:
         if self.approved:
@@ -168,7 +176,7 @@ class _Run:
     def _refuse_uncovered(self, planned: Planned) -> None:
         if not blocked_by_volumes(planned.plan):
             return
-        names = [volume.claim or volume.volume for volume in planned.plan.uncovered]
+        names = [volume.name for volume in planned.plan.uncovered]
         raise PlanRefused(
             f"{len(names)} selected volumes are protected by nothing: nothing was written",
             hint="set onUncovered: warn in the policy if their data is safe elsewhere, or exclude their claims",

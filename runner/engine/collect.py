@@ -19,7 +19,7 @@ from runner.errors import BadResponse, ClusterError, Forbidden, ItemNotFound, Un
 from runner.model.cluster import Discovery, ListRequest, Page, Resource
 from runner.model.inventory import Holding, Inventory, Row, Unreadable
 from runner.plan.labels import EXCLUDE_LABELS
-from runner.plan.needs import NAMESPACES, Need, need, query
+from runner.plan.needs import NAMESPACES, Need, deciding, need, query
 from runner.plan.selection import NEEDED_VERBS, Selection
 from runner.ports import ClusterReader, Executor
 
@@ -265,12 +265,15 @@ class _Collector:
 def _asks(discovery: Discovery, selection: Selection | None, least: Need) -> list[_Ask]:
     asks = []
     served = frozenset((resource.group, resource.plural) for resource in discovery.resources)
+    for_volumes = frozenset() if selection is None else deciding(selection, discovery.resources)
     for resource in discovery.resources:
         if (resource.group, resource.plural) == NAMESPACES:
             continue
         if selection is None:
             if NEEDED_VERBS.issubset(resource.verbs):
                 asks.append(_Ask(resource, Need.WHOLE if has_facts(resource) else Need.METADATA, ""))
+        elif resource in for_volumes:
+            asks.append(_Ask(resource, Need.WHOLE, ""))
         elif selection.resource(resource, served).taken:
             wanted = need(selection, resource)
             if wanted is not Need.NOTHING:

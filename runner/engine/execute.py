@@ -6,12 +6,16 @@ Until the manifest is written, no backup is visible; whatever ends the run befor
 from __future__ import annotations
 
 import gzip
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from runner import __version__
 from runner.archive.layout import ARCHIVE, INDEX, LOG, MANIFEST, PLAN, VOLUMES, layout_of
 from runner.archive.writer import MEMBER_BYTES
-from runner.engine.leftovers import find_leftovers
+from runner.engine.freeze import FreezePorts, Freezer
+from runner.engine.leftovers import Found, find_leftovers
 from runner.engine.log import RunLog
 from runner.engine.render_here import RenderHere
 from runner.engine.retry import Retrier
@@ -19,20 +23,40 @@ from runner.engine.sources import ListLimits, Sources
 from runner.engine.store_objects import ObjectsStored, store_objects
 from runner.engine.upload import PART_BYTES, Sender, Stream, stored_key
 from runner.engine.velero_keys import beside
+from runner.engine.volumes import Protecting, VolumeRun, untouched
 from runner.errors import Cancelled, ClusterError, KeyExists, StoreError
 from runner.model.canonical import canonical, digest, readable
+from runner.model.cluster import Resource
 from runner.model.event import Finished, Missing, PhaseBegun, Started, Warned
+from runner.model.hooks import PlannedHook
 from runner.model.inventory import Inventory
 from runner.model.manifest import COMPLETED, MANIFEST_FORMAT, PARTIALLY_FAILED, Manifest, StoredKey
 from runner.model.plan import Plan
 from runner.model.policy import BackupPolicy
-from runner.model.result import Leftover, Result
+from runner.model.result import Result
+from runner.model.volumes import RunTags, StoredVolume, VolumesRecord
 from runner.plan.needs import query
 from runner.plan.selection import Selection
-from runner.ports import Clock, ClusterReader, Executor, ObjectStore, Observer, Renderer
+from runner.ports import Clock, Cluster, ClusterReader, Executor, ObjectStore, Observer, Renderer
+from runner.volume_ports import PodExec
 
 # A manifest may have arrived although its reply did not.
 IN_DOUBT = "trysail list shows whether the backup is there after all"
+
+
+PODS = Resource("", "pods", "v1", "Pod", namespaced=True)
+
+
+@dataclass(frozen=True, slots=True)
+class VolumePorts:
+    """All that a run touches beside its objects, where its plan keeps volumes."""
+
+    cluster: Cluster
+    protecting: Protecting
+    exec: PodExec
+    holder: str  # this process, as a frozen Pod names it
+    alive: Callable[[str], bool | None]  # whether another such process is; None where that cannot be known
+    redact: Callable[[str], str]  # takes secrets out of what commands print
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +69,7 @@ class Ports:
     clock: Clock
     observer: Observer
     renderer: Renderer = field(default_factory=RenderHere)
+    volumes: VolumePorts | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,18 +81,35 @@ class Limits:
     member_bytes: int = MEMBER_BYTES
 
 
-def execute(plan: Plan, backup: str, ports: Ports, inventory: Inventory, limits: Limits = Limits()) -> Result:
+def execute(
+    plan: Plan,
+    backup: str,
+    ports: Ports,
+    inventory: Inventory,
+    limits: Limits = Limits(),
+    hooks: Sequence[PlannedHook] | None = None,
+) -> Result:
     """Runs the plan as the backup of that name. `inventory` is of now: the plan was made from it or checked with it.
 
-    Raises what makes any backup impossible; what only leaves a gap is in the result.
+    `hooks` are those of the plan with the Pods of now, where it was made earlier. Raises what makes any backup
+    impossible; what only leaves a gap is in the result.
     """
-    return _Run(plan, backup, ports, inventory, limits).run()
+    return _Run(plan, backup, ports, inventory, limits, plan.hooks if hooks is None else hooks).run()
 
 
 class _Run:
-    def __init__(self, plan: Plan, backup: str, ports: Ports, inventory: Inventory, limits: Limits) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        backup: str,
+        ports: Ports,
+        inventory: Inventory,
+        limits: Limits,
+        hooks: Sequence[PlannedHook],
+    ) -> None:
         self.plan, self.backup, self.ports, self.inventory = plan, backup, ports, inventory
-        self.limits = limits
+        self.limits, self.hooks = limits, hooks
+        self.in_doubt = False  # the manifest may have arrived
         self.log = RunLog(ports.clock, ports.observer)
         self.retrier = Retrier(ports.clock, self.log)
         self.layout = layout_of(plan.policy)
@@ -83,19 +125,46 @@ class _Run:
         self.log.notice(
             Started(backup=self.backup, policy=plan.policy_name, cluster=plan.cluster.name, items=plan.items)
         )
-        leftovers = self._look_around()
+        found = self._look_around()
         for gap in plan.gaps:
             self.log.notice(Missing(what=gap.what, reason=gap.reason))
         for warning in plan.warnings:
             self.log.notice(Warned(message=warning))
+        volumes = self._volumes(found)
+        try:
+            manifest, ledger = self._protect_and_store(volumes, started, begun)
+        except BaseException:
+            if volumes is not None and not self.in_doubt:
+                self._give_up(volumes)
+            raise
+        if volumes is not None:
+            volumes.keep()
+        seconds = self.ports.clock.monotonic() - begun
+        return Result(manifest=manifest, plan=plan, leftovers=found.leftovers, seconds=seconds, volumes=ledger)
+
+    # parts of the run
+
+    def _protect_and_store(
+        self, volumes: VolumeRun | None, started: datetime, begun: float
+    ) -> tuple[Manifest, tuple[StoredVolume, ...]]:
+        """Volumes first, since somebody may be frozen for them; objects while their snapshots come along."""
+        plan = self.plan
+        if volumes is not None:
+            self.log.notice(PhaseBegun(name="taking snapshots"))
+            volumes.begin()
         self.log.notice(PhaseBegun(name="storing objects"))
         stored = self._store_objects()
         self._refuse_nothing(stored)
+        ledger, gaps = tuple(map(untouched, plan.volumes)), list(plan.gaps)
+        if volumes is not None:
+            self.log.notice(PhaseBegun(name="waiting for snapshots"))
+            ledger = volumes.settle()
+            gaps += volumes.gaps
         self.log.notice(PhaseBegun(name="committing"))
-        missing = tuple(sorted({*plan.gaps, *stored.missing}, key=lambda gap: (gap.what, gap.reason)))
+        missing = tuple(sorted({*gaps, *stored.missing}, key=lambda gap: (gap.what, gap.reason)))
         keys = dict(stored.keys)
         keys[PLAN] = self.sender.put(PLAN, readable(plan))
-        keys[VOLUMES] = self.sender.put(VOLUMES, readable({"formatVersion": "1.0", "volumes": plan.uncovered}))
+        keys[VOLUMES] = self.sender.put(VOLUMES, readable(VolumesRecord(ledger, plan.snapshot_location)))
         manifest = Manifest(
             format_version=MANIFEST_FORMAT,
             kind="Backup",
@@ -118,24 +187,62 @@ class _Run:
             left_out=stored.left_out,
             missing=missing,
             warnings=tuple(self.log.warnings),
+            volumes=dict(sorted(Counter(line.outcome for line in ledger).items())),
         )
-        seconds = self.ports.clock.monotonic() - begun
-        manifest = self._commit(manifest, seconds)
-        return Result(manifest=manifest, plan=plan, leftovers=leftovers, seconds=seconds)
+        return self._commit(manifest, self.ports.clock.monotonic() - begun), ledger
 
-    # parts of the run
+    def _volumes(self, found: Found) -> VolumeRun | None:
+        """What protects the volumes; None where the plan keeps none."""
+        if not self.hooks and not any(volume.keeps for volume in self.plan.volumes):
+            return None
+        ports, plan = self.ports.volumes, self.plan
+        assert ports is not None, "a plan that keeps volumes is run with ports for them"
+        user = (plan.snapshot_location or {}).get("tags", {})
+        freezer = Freezer(
+            FreezePorts(
+                cluster=ports.cluster,
+                exec=ports.exec,
+                clock=self.ports.clock,
+                retrier=self.retrier,
+                observer=self.log,
+                redact=ports.redact,
+                holder=ports.holder,
+            ),
+            next((one for one in self.inventory.resources if (one.group, one.plural) == ("", "pods")), PODS),
+            backup=self.backup,
+            policy=plan.policy_name,
+        )
+        return VolumeRun(
+            volumes=plan.volumes,
+            hooks=self.hooks,
+            tags=RunTags(plan.cluster.name, plan.policy_name, self.backup, plan.digest, user),
+            spec=self.spec,
+            ports=ports.protecting,
+            freezer=freezer,
+            clock=self.ports.clock,
+            retrier=self.retrier,
+            log=self.log,
+            committed=found.committed,
+        )
 
-    def _look_around(self) -> tuple[Leftover, ...]:
+    def _give_up(self, volumes: VolumeRun) -> None:
+        try:
+            volumes.give_up()
+        except Cancelled:  # the first signal came just now: it ends the run, and not the tidying up
+            volumes.give_up()
+            raise
+
+    def _look_around(self) -> Found:
         """Refuses a name that is taken; reports what runs that died have left."""
         prefix = self.layout.runs(self.plan.cluster.name, self.plan.policy_name)
-        taken, leftovers = find_leftovers(self.ports.store, self.retrier, prefix, self.backup, self.layout)
-        if taken:
+        found = find_leftovers(self.ports.store, self.retrier, prefix, self.layout)
+        if self.backup in found.committed:
             raise KeyExists(
                 f'a backup named "{self.backup}" is there already',
                 hint="choose another --name; a backup is never written over",
                 location=self.ports.store.url,
             )
-        for left in leftovers:
+        for left in found.leftovers:
             if left.backup == self.backup:
                 raise KeyExists(
                     f'a run named "{self.backup}" was begun and never finished (or still goes on)',
@@ -151,7 +258,7 @@ class _Run:
             )
         for warning in self.beside.warnings(self.ports.store, self.retrier):
             self.log.notice(Warned(message=warning))
-        return leftovers
+        return found
 
     def _store_objects(self) -> ObjectsStored:
         selection = Selection(self.spec)
@@ -215,6 +322,7 @@ class _Run:
         last = self.beside.after_manifest(manifest)
         keys |= {key: stored_key(content) for key, content in last.items()}
         manifest = sealed_manifest(manifest, keys)
+        self.in_doubt = True
         try:
             for key, content in {MANIFEST: readable(manifest), **last}.items():
                 self.sender.put(key, content)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import NamedTuple
 
 from runner.archive.layout import TRYSAIL, Layout
 from runner.engine.retry import Retrier
@@ -10,10 +11,15 @@ from runner.model.result import Leftover
 from runner.ports import ObjectStore
 
 
-def find_leftovers(
-    store: ObjectStore, retrier: Retrier, prefix: str, backup: str, layout: Layout = TRYSAIL
-) -> tuple[bool, tuple[Leftover, ...]]:
-    """Whether `backup` is committed under `prefix` (a policy's), and what lies there without a manifest, sorted."""
+class Found(NamedTuple):
+    """What lies under a policy's prefix: names of backups that are committed, and the rest, sorted."""
+
+    committed: frozenset[str]
+    leftovers: tuple[Leftover, ...]
+
+
+def find_leftovers(store: ObjectStore, retrier: Retrier, prefix: str, layout: Layout = TRYSAIL) -> Found:
+    """Looks under `prefix`, a policy's, at the names of all keys and uploads."""
     keys: dict[str, list[int]] = {}
     committed = set()
     for stored in retrier.call("listing the store", lambda: list(store.keys(prefix))):
@@ -35,4 +41,4 @@ def find_leftovers(
         )
         for name in sorted(left)
     )
-    return backup in committed, leftovers
+    return Found(frozenset(committed), leftovers)

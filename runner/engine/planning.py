@@ -9,12 +9,15 @@ from pydantic import TypeAdapter, ValidationError
 from runner.engine.collect import collect
 from runner.engine.retry import Retrier
 from runner.errors import FormatError, PlanStale, UsageError
+from runner.model.hooks import PlannedHook
 from runner.model.inventory import Inventory
 from runner.model.location import LocationSpec
 from runner.model.plan import Plan
 from runner.model.policy import BackupPolicy
 from runner.model.policy_set import ResolvedPolicy
+from runner.model.snapshot_location import SnapshotLocationSpec
 from runner.plan.backup import plan_backup
+from runner.plan.hooks import hooks_now
 from runner.plan.selection import Selection
 from runner.plan.stale import differences, policy_reasons, stale_reasons
 from runner.ports import ClusterReader, Executor
@@ -27,6 +30,7 @@ class Planned:
     plan: Plan
     inventory: Inventory
     differences: tuple[str, ...] = ()
+    hooks: tuple[PlannedHook, ...] | None = None  # those of a saved plan, with the Pods of now
 
 
 def make_plan(
@@ -61,7 +65,8 @@ def recheck(
         now = make_plan(resolved, cluster, executor, retrier)
         reasons = stale_reasons(saved, now.plan, now.inventory)
         if not reasons:
-            return Planned(saved, now.inventory, differences(saved, now.plan))
+            hooks, changed = hooks_now(saved.hooks, now.plan.hooks)
+            return Planned(saved, now.inventory, (*differences(saved, now.plan), *changed), hooks)
     raise PlanStale(
         "the saved plan does not fit any more", reasons=reasons, hint="make a new one: trysail plan --out plan.json"
     )
@@ -72,11 +77,13 @@ def resolved_of(plan: Plan) -> ResolvedPolicy:
     try:
         policy = BackupPolicy.model_validate(plan.policy)
         location = _LOCATION.validate_python(plan.location)
+        snapshots = plan.snapshot_location
+        snapshot_location = None if snapshots is None else SnapshotLocationSpec.model_validate(snapshots)
     except ValidationError as error:
         raise FormatError(
             f"the plan embeds a policy that is not understood: {error.errors()[0]['msg']}", hint="make the plan anew"
         ) from error
-    return ResolvedPolicy(policy=policy, location=location, location_name="", file="")
+    return ResolvedPolicy(policy, location, location_name="", file="", snapshot_location=snapshot_location)
 
 
 _LOCATION: TypeAdapter[LocationSpec] = TypeAdapter(LocationSpec)

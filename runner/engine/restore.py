@@ -14,8 +14,9 @@ from typing import Any
 
 import msgspec
 
-from runner.engine.restore_facts import NAMESPACE, RestoreFacts, number
+from runner.engine.restore_facts import CLAIMS, NAMESPACE, RestoreFacts, number
 from runner.engine.restore_items import Done, ItemWriter, Work
+from runner.engine.restore_volumes import Restorers, VolumesBack
 from runner.engine.restore_waits import Patience, Waits
 from runner.engine.restore_works import Works
 from runner.engine.retry import Retrier
@@ -41,6 +42,7 @@ class RestorePorts:
     executor: Executor
     clock: Clock
     observer: Observer
+    restorers: Restorers = field(default_factory=Restorers)
 
 
 def restore(
@@ -73,6 +75,17 @@ class _Restore:
         self.waits = Waits(self.ports.cluster, self.retrier, self.ports.clock, self.patience)
         self.writer = ItemWriter(self.ports.cluster, self.retrier, self.waits, self.facts.existing)
         self.works = Works(self.facts)
+        self.back = VolumesBack(
+            self.plan,
+            self.facts,
+            self.ports.cluster,
+            self.ports.executor,
+            self.ports.clock,
+            self.retrier,
+            self.ports.observer,
+            self.waits,
+            self.ports.restorers,
+        )
 
     def run(self) -> RestoreResult:
         begun = self.ports.clock.monotonic()
@@ -80,8 +93,7 @@ class _Restore:
         self._notice(RestoreStarted(backup=name, cluster=self.plan.target.context, items=self.plan.items))
         changing = [step for step in self.plan.steps if step.action in CHANGING]
         try:
-            for _, steps in groupby(changing, key=lambda step: step.tier):
-                self._tier(list(steps))
+            self._tiers(changing)
             self._adopt()
         except TrysailError as error:
             error.hint = "; ".join(filter(None, (error.hint, "the same command goes on from here")))
@@ -99,6 +111,7 @@ class _Restore:
             warnings=tuple(sorted(self.writer.warnings)),
             undo=self.undo,
             seconds=seconds,
+            volumes=self.back.results(),
         )
 
     @property
@@ -106,6 +119,20 @@ class _Restore:
         return self.counts.total()
 
     # tiers
+
+    def _tiers(self, changing: list[RestoreStep]) -> None:
+        """Tier by tier; the data of volumes around that of their claims, and before anything that would use them."""
+        claims = self.facts.order.tier(CLAIMS)
+        brought = False
+        for tier, steps in groupby(changing, key=lambda step: step.tier):
+            if tier == claims:
+                self.back.before_claims()
+            if tier > claims and not brought:
+                self.lost |= self.back.after_claims()
+                brought = True
+            self._tier(list(steps))
+        if not brought:
+            self.back.after_claims()
 
     def _tier(self, steps: list[RestoreStep]) -> None:
         """All items of a tier: first those whose owners are there, then those that waited for them."""
@@ -156,6 +183,9 @@ class _Restore:
                     continue
                 if work.why in OWNERS_ALONE:
                     self.ownerless.append((work, work.live))
+                    continue
+                if problem := self.back.edit(work):
+                    self._fail(work, problem)
                     continue
                 self._name_owners(work)
                 under_way.append((work, self.ports.executor.submit(partial(self.writer.write, work))))
@@ -275,10 +305,14 @@ class _Restore:
             self.lost[work.item.name] = f"its namespace was not created: {reason}"
         if work.stored == CRDS and work.action == "create":
             self.undefined[work.item.name] = f"its definition was not created: {reason}"
+        if work.stored == CLAIMS:
+            self.back.claim_failed(work.item.namespace, work.item.name, reason)
         item = work.item
         self._failed(Failed(work.stored, item.namespace, item.name, work.action, reason), str(item))
 
     def _fail_named(self, step: RestoreStep, name: str, reason: str) -> None:
+        if step.resource == CLAIMS:
+            self.back.claim_failed(step.namespace, name, reason)
         plural, _, group = step.resource.partition(".")
         there = self.facts.rules.namespace(name) if step.resource == NAMESPACES else name
         item = ItemId(group, plural, step.namespace, there)

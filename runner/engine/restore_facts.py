@@ -15,10 +15,12 @@ from runner.actions.restored import LeftAlone, Prepared, RestoreRules, label_val
 from runner.archive.index import IndexLine
 from runner.engine.listing import Listing
 from runner.engine.live import NamedItems
+from runner.engine.restore_data import VolumeData, Wanted, look_at_data
 from runner.engine.restore_kept import Kept
 from runner.engine.restore_select import Selected, select
 from runner.engine.retry import Retrier
 from runner.engine.stored import StoredObjects
+from runner.engine.stored_damaged import DamagedObjects
 from runner.errors import Forbidden, UsageError
 from runner.model.cluster import ClusterIdentity, ItemId, ListRequest, Resource
 from runner.model.plan import Gap, Step
@@ -56,6 +58,7 @@ class RestoreFacts:
     live: dict[int, str] = field(default_factory=dict)  # uid in the backup -> uid of what is live in its place
     leaving: set[int] = field(default_factory=set)  # of those, the ones that are deleted to be recreated
     owners: set[int] = field(default_factory=set)  # uids in the backup that ownerReferences name
+    data: VolumeData = field(default_factory=VolumeData)
     kept: Kept = field(default_factory=Kept)
     _routes: dict[tuple[str, str], Route] = field(default_factory=dict)
 
@@ -66,6 +69,10 @@ class RestoreFacts:
     def volume_comes(self, name: str) -> bool:
         """See Others."""
         return name in self.volumes
+
+    def made_anew(self, name: str) -> bool:
+        """See Others."""
+        return name in self.data.made_anew
 
     def route(self, resource: str, api_version: str, kind: str) -> Route:
         """As which type the items of a stored type are sent."""
@@ -122,7 +129,7 @@ def gather(stored: StoredObjects, spec: RestorePolicySpec, cluster: ClusterReade
         if not never_type(group, plural):
             facts.uids.update(number(line.uid) for line in selected.lines(step) if line.uid)
     _look_at_namespaces(facts, cluster, retrier)
-    _look_at_volumes(facts, cluster, retrier)
+    _look_at_volumes(facts, spec, cluster, retrier)
     return facts
 
 
@@ -206,30 +213,44 @@ def _look_at_each(facts: RestoreFacts, live: NamedItems) -> None:
                 facts.namespaces[name] = "deletionTimestamp" in value["metadata"]
 
 
-def _look_at_volumes(facts: RestoreFacts, cluster: ClusterReader, retrier: Retrier) -> None:
+def _look_at_volumes(facts: RestoreFacts, spec: RestorePolicySpec, cluster: ClusterReader, retrier: Retrier) -> None:
     selected = facts.selected_items
     claims = {
-        (facts.rules.namespace(line.namespace), line.name)
+        (line.namespace, line.name): (facts.rules.namespace(line.namespace), line.name)
         for step in _steps(selected, CLAIMS)
         for line in selected.lines(step)
     }
     if not claims:
         return
     taken = set()
+    targets = set(claims.values())
     try:
         for value in _all(cluster, retrier, VOLUME):
             claim = value.get("spec", {}).get("claimRef")
             name = value["metadata"]["name"]
-            if claim and (claim.get("namespace"), claim.get("name")) not in claims:
+            if claim and (claim.get("namespace"), claim.get("name")) not in targets:
                 taken.add(name)
             else:
                 facts.volumes.add(name)
     except Forbidden as error:
         facts.gaps.append(Gap(VOLUMES, error.message))
+    there = frozenset(facts.volumes)
     for value in _objects(selected, VOLUMES):
         name = value["metadata"]["name"]
         if value.get("spec", {}).get("persistentVolumeReclaimPolicy") != "Delete" and name not in taken:
             facts.volumes.add(name)
+    wanted = Wanted(
+        claims=claims,
+        namespaces=frozenset(name for name, leaving in facts.namespaces.items() if not leaving),
+        volumes_there=there,
+        volumes_come=facts.volumes,
+        restore_volumes=spec.restore_volumes,
+        folder=facts.identity.is_folder,
+    )
+    facts.data = look_at_data(selected.stored, wanted, cluster, retrier)
+    facts.volumes -= facts.data.made_anew
+    if isinstance(selected.stored, DamagedObjects) and selected.stored.ledger_lost:
+        facts.gaps.append(Gap("the data of volumes", selected.stored.ledger_lost))
 
 
 def _all(cluster: ClusterReader, retrier: Retrier, resource: Resource) -> Iterator[dict[str, Any]]:

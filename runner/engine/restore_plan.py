@@ -71,6 +71,7 @@ def plan_restore(
         gaps=tuple(sorted({*facts.gaps, *planner.gaps}, key=lambda gap: (gap.what, gap.reason))),
         empty_includes=facts.selected_items.empty_includes,
         warnings=tuple(planner.warnings),
+        volumes=tuple(decision for _, decision in sorted(facts.data.decisions.items())),
     )
     return PlannedRestore(sealed_restore(plan), facts)
 

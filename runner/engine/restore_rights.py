@@ -9,12 +9,13 @@ from functools import partial
 from runner.engine.retry import Retrier
 from runner.model.cluster import Resource, Right
 from runner.model.plan import Gap
-from runner.model.restore import CHANGING, RestorePlan, RestoreStep
+from runner.model.restore import CHANGING, RestorePlan, RestoreStep, RestoreVolume
 from runner.ports import Cluster, Executor
 
 EVERYTHING = Right("*", Resource("*", "*", "*", "*", namespaced=True))
 
 _RBAC = "rbac.authorization.k8s.io"
+_SNAPSHOTS = "snapshot.storage.k8s.io"
 _VERBS = {"create": ("create",), "update": ("patch",), "recreate": ("delete", "create")}
 # Kubernetes lets nobody grant what he has not himself, unless he may do this
 # (kubernetes.io/docs/reference/access-authn-authz/rbac: privilege escalation prevention).
@@ -40,6 +41,7 @@ class Rights:
             return ()
         gaps = []
         needed = {right for step in plan.steps if step.action in CHANGING for right in _needed(step)}
+        needed |= {right for volume in plan.volumes if volume.action == "restore" for right in _of_volume(volume)}
         everywhere = {_everywhere(right) for right in needed}
         granted = {right for right, may in self._ask(everywhere) if may}
         left = [right for right in needed if _everywhere(right) not in granted]
@@ -73,6 +75,25 @@ def _needed(step: RestoreStep) -> Iterable[Right]:
     for role in roles:
         # A ClusterRole that a RoleBinding grants is granted in its namespace alone.
         yield Right(verb, Resource(_RBAC, role, version, "", namespaced=bool(step.namespace)), step.namespace)
+
+
+def _of_volume(volume: RestoreVolume) -> Iterable[Right]:
+    """What bringing a claim's data back creates in the cluster."""
+    namespace = volume.namespace
+    match volume.method:
+        case "native-snapshot":
+            yield Right("create", Resource("", "persistentvolumes", "v1", "PersistentVolume", namespaced=False))
+        case "csi-snapshot":
+            content = Resource(_SNAPSHOTS, "volumesnapshotcontents", "v1", "VolumeSnapshotContent", namespaced=False)
+            yield Right("create", content)
+            yield Right(
+                "create", Resource(_SNAPSHOTS, "volumesnapshots", "v1", "VolumeSnapshot", namespaced=True), namespace
+            )
+        case "fs-backup":
+            yield Right("create", Resource("batch", "jobs", "v1", "Job", namespaced=True), namespace)
+            yield Right("create", Resource("", "secrets", "v1", "Secret", namespaced=True), namespace)
+        case _:
+            return
 
 
 def _everywhere(right: Right) -> Right:

@@ -17,6 +17,7 @@ from runner.ports import Clock, ClusterReader
 FIRST_WAIT = 0.05  # seconds between two looks; doubles
 LONGEST_WAIT = 2.0
 
+_CLAIM = Resource("", "persistentvolumeclaims", "v1", "PersistentVolumeClaim", namespaced=True)
 _SLICES = Resource("discovery.k8s.io", "endpointslices", "v1", "EndpointSlice", namespaced=True)
 
 
@@ -27,9 +28,12 @@ class Patience:
     deletion: float = 300.0  # until a namespace, or an item that is recreated, is gone
     definition: float = 60.0  # until a CRD is established, and its type, or an aggregated API, answers
     webhook: float = 60.0  # until the service behind a webhook has an endpoint that is ready
+    binding: float = 60.0  # until a claim is bound to the volume that was made for it
+    snapshot: float = 600.0  # until a disk, or what stands for a snapshot, is ready for its claim
+    files: float = 4 * 3600.0  # until the files of a volume are written
 
 
-NO_CONTROLLERS = Patience(deletion=0, definition=0, webhook=0)
+NO_CONTROLLERS = Patience(deletion=0, definition=0, webhook=0, binding=0, snapshot=0, files=0)
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,15 @@ class Waits:
             return any(one.get("type") == "Established" and one.get("status") == "True" for one in conditions)
 
         return not self.patience.definition or self._until(look, self.patience.definition)
+
+    def bound(self, namespace: str, claim: str) -> bool:
+        """Whether a claim has been bound in time."""
+
+        def look() -> bool:
+            found = self._get(_CLAIM, ItemId("", _CLAIM.plural, namespace, claim)) or {}
+            return bool((found.get("status") or {}).get("phase") == "Bound")
+
+        return not self.patience.binding or self._until(look, self.patience.binding)
 
     def unanswered(self, configuration: Mapping[str, Any]) -> str:
         """The service behind a webhook that must answer and does not, as namespace/name; "" where all do."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from runner.errors import ClusterBusy, StoreBusy, TrysailError
+from runner.errors import ClusterBusy, StoreBusy, TrysailError, VolumesBusy
 from runner.model.event import Retrying
 from runner.ports import Clock, Observer
 
@@ -47,7 +47,7 @@ class Retrier:
 
     def _wait(self, error: TrysailError, attempt: int) -> float:
         """The server's own wish where it has one, else twice as long each time; spread so that many do not march."""
-        if isinstance(error, ClusterBusy | StoreBusy) and error.retry_after is not None:
+        if isinstance(error, ClusterBusy | StoreBusy | VolumesBusy) and error.retry_after is not None:
             wished = min(error.retry_after, self.limits.longest_server_wait)
             return wished * (1 + 0.2 * self.clock.jitter())
         longest = min(self.limits.first_wait * 2.0 ** (attempt - 1), self.limits.longest_wait)

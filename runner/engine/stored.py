@@ -12,6 +12,7 @@ import msgspec
 
 from runner.archive.index import IndexLine
 from runner.model.restore import BackupRef
+from runner.model.volumes import VolumesRecord
 
 
 class Group(msgspec.Struct, frozen=True, order=True):
@@ -39,4 +40,8 @@ class StoredObjects(Protocol):
 
     def objects(self, lines: Iterable[IndexLine]) -> Iterator[tuple[IndexLine, dict[str, Any]]]:
         """The objects of some lines, which come in the backup's order; each proven against its digest first."""
+        ...
+
+    def volumes(self) -> VolumesRecord:
+        """The ledger of its volumes; empty where it has none."""
         ...

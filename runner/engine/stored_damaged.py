@@ -9,6 +9,7 @@ from runner.archive.index import IndexLine
 from runner.engine.stored import Group, StoredObjects
 from runner.errors import BackupDamaged
 from runner.model.cluster import ItemId
+from runner.model.volumes import VolumesRecord
 
 
 class DamagedObjects:
@@ -18,6 +19,7 @@ class DamagedObjects:
         self._stored = stored
         self.ref = stored.ref
         self.damaged: dict[ItemId, str] = {}
+        self.ledger_lost = ""  # why nothing is known of its volumes
 
     def groups(self) -> tuple[Group, ...]:
         """See StoredObjects."""
@@ -26,6 +28,14 @@ class DamagedObjects:
     def lines(self, group: Group) -> Iterator[IndexLine]:
         """See StoredObjects."""
         return self._stored.lines(group)
+
+    def volumes(self) -> VolumesRecord:
+        """See StoredObjects. Without its ledger, a damaged backup still has its objects."""
+        try:
+            return self._stored.volumes()
+        except BackupDamaged as error:
+            self.ledger_lost = error.message
+            return VolumesRecord(())
 
     def objects(self, lines: Iterable[IndexLine]) -> Iterator[tuple[IndexLine, dict[str, Any]]]:
         """Those that hold. As many at once as possible, then one by one from the first that does not."""

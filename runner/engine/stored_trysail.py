@@ -12,8 +12,10 @@ from runner.archive.index import IndexLine, decode_line, encode_line
 from runner.archive.scan import scan
 from runner.engine.extract import Backup, Chosen
 from runner.engine.stored import Group
+from runner.engine.volumes_record import read_volumes
 from runner.errors import BackupDamaged
 from runner.model.restore import BackupRef
+from runner.model.volumes import VolumesRecord
 
 # Whoever set a Service's node port is known by its managedFields alone; nothing else asks for them.
 _WITH_MANAGED_FIELDS = frozenset({"services"})
@@ -83,6 +85,10 @@ class TrysailObjects:
             if wrong := contradiction(line, value):
                 raise self._damaged(line, wrong)
             yield line, value
+
+    def volumes(self) -> VolumesRecord:
+        """See StoredObjects. BackupDamaged where the ledger is not what the manifest vouches for."""
+        return read_volumes(self._backup)
 
     def _load(self) -> dict[int, int]:
         """The index, once; where each gzip member of the archive ends."""

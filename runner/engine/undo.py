@@ -81,7 +81,6 @@ def undo_plan(
             steps=tuple(_steps(plan, facts)),
             left_out=(),
             gaps=(),
-            uncovered=(),
             empty_includes=(),
             warnings=(),
         )

@@ -13,6 +13,7 @@ from runner.engine.stored_trysail import TrysailObjects, contradiction
 from runner.engine.velero import VeleroBackup
 from runner.errors import BackupDamaged
 from runner.model.restore import BackupRef
+from runner.model.volumes import VolumesRecord
 
 # As in a backup of ours: whoever set a Service's node port is known by its managedFields alone.
 _WITH_MANAGED_FIELDS = frozenset({"services"})
@@ -43,6 +44,10 @@ class VeleroObjects:
     def objects(self, lines: Iterable[IndexLine]) -> Iterator[tuple[IndexLine, dict[str, Any]]]:
         """See StoredObjects. There is no digest to prove them against but that of what was unpacked."""
         return _values(self._backup.contents_of(lines), self.ref.name)
+
+    def volumes(self) -> VolumesRecord:
+        """See StoredObjects. What Velero has recorded of snapshots is shown, and not restored from."""
+        return VolumesRecord(())
 
 
 class OwnObjects(TrysailObjects):

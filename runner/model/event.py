@@ -58,6 +58,38 @@ class Missing(msgspec.Struct, frozen=True, tag="missing", tag_field="event"):
     reason: str
 
 
+class Froze(msgspec.Struct, frozen=True, tag="froze", tag_field="event"):
+    """A group's pre hooks have run: what they freeze stands still from here."""
+
+    group: str
+    hooks: int
+
+
+class Thawed(msgspec.Struct, frozen=True, tag="thawed", tag_field="event"):
+    """A group's post hooks have run, and for how long it was frozen, hooks included."""
+
+    group: str
+    seconds: float
+
+
+class HookRan(msgspec.Struct, frozen=True, tag="hook", tag_field="event"):
+    """A command ended: in a Pod, or on this machine. Its output is cut and redacted."""
+
+    what: str
+    code: int
+    output: str
+    seconds: float
+
+
+class VolumeProgress(msgspec.Struct, frozen=True, tag="volume", tag_field="event"):
+    """A volume of the ledger: `started`, `cut` (its point in time is taken), `stored`, `failed`, or on its way back."""
+
+    volume: str
+    state: str
+    method: str
+    detail: str = ""  # the snapshot, or what went wrong
+
+
 class KeyStored(msgspec.Struct, frozen=True, tag="uploaded", tag_field="event"):
     """An object lies in the store and its bytes are proven."""
 
@@ -121,5 +153,9 @@ Event = (
     | Warned
     | Missing
     | KeyStored
+    | Froze
+    | Thawed
+    | HookRan
+    | VolumeProgress
     | Finished
 )

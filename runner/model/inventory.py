@@ -6,7 +6,7 @@ import msgspec
 
 from runner.model.cluster import ClusterIdentity, DiscoveryFailure, ItemId, Resource
 
-INVENTORY_FORMAT = "1.0"
+INVENTORY_FORMAT = "2.0"  # 2: volumes within Pods, and what decides on volumes
 
 
 class Owner(msgspec.Struct, frozen=True, rename="camel"):
@@ -24,6 +24,9 @@ class ClaimFacts(msgspec.Struct, frozen=True, rename="camel", tag="claim"):
     storage_class: str
     capacity: str  # a Kubernetes quantity: what is granted, else what is asked for
     phase: str
+    access_modes: tuple[str, ...] = ()
+    volume_mode: str = ""  # Filesystem | Block
+    snapshot_class: str = ""  # the VolumeSnapshotClass that an annotation of the claim names
 
 
 class VolumeFacts(msgspec.Struct, frozen=True, rename="camel", tag="volume"):
@@ -34,6 +37,25 @@ class VolumeFacts(msgspec.Struct, frozen=True, rename="camel", tag="volume"):
     capacity: str
     source: str  # how it is provided: a CSI driver's name, or the source's field, as `nfs`
     handle: str  # the provider's own word for it; "" where it has none
+    # The field of the spec that says where its bytes are: csi, nfs, awsElasticBlockStore. `type` itself is the tag's.
+    type: str = msgspec.field(default="", name="volumeType")
+    attributes: dict[str, str] = {}  # a CSI volume's
+    server: str = ""  # NFS
+    path: str = ""  # NFS
+    access_modes: tuple[str, ...] = ()
+    volume_mode: str = ""
+
+
+class PodVolume(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """A volume that lives within a Pod and holds data: no claim stands for it."""
+
+    name: str
+    type: str  # the field that says where its bytes are: emptyDir, hostPath, nfs, csi …
+    driver: str = ""  # of an inline CSI volume
+    memory: bool = False  # an emptyDir in memory
+    capacity: str = ""  # an emptyDir's sizeLimit
+    server: str = ""  # NFS
+    path: str = ""  # NFS, hostPath
 
 
 class PodFacts(msgspec.Struct, frozen=True, rename="camel", tag="pod"):
@@ -42,6 +64,12 @@ class PodFacts(msgspec.Struct, frozen=True, rename="camel", tag="pod"):
     claims: tuple[str, ...]  # names of the claims it mounts
     priority_class: str
     service_account: str
+    volumes: tuple[PodVolume, ...] = ()  # those that no claim stands for
+    containers: tuple[str, ...] = ()
+    phase: str = ""
+    node: str = ""
+    hooks: dict[str, str] = {}  # annotations that ask for hooks, ours and Velero's
+    frozen: str = ""  # the annotation of a run that froze it
 
 
 class BindingFacts(msgspec.Struct, frozen=True, rename="camel", tag="binding"):
@@ -58,7 +86,14 @@ class NamespaceFacts(msgspec.Struct, frozen=True, rename="camel", tag="namespace
     phase: str  # Active | Terminating
 
 
-Facts = ClaimFacts | VolumeFacts | PodFacts | BindingFacts | NamespaceFacts
+class SnapshotClassFacts(msgspec.Struct, frozen=True, rename="camel", tag="snapshotClass"):
+    """What decisions need of a VolumeSnapshotClass."""
+
+    driver: str
+    default: bool = False  # of its driver, by annotation
+
+
+Facts = ClaimFacts | VolumeFacts | PodFacts | BindingFacts | NamespaceFacts | SnapshotClassFacts
 
 
 class Row(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -8,7 +8,7 @@ import msgspec
 
 from runner.model.plan import Gap, LeftOut, PlannedCluster
 
-MANIFEST_FORMAT = "1.0"
+MANIFEST_FORMAT = "1.1"  # 1.1: how many volumes had which outcome
 
 COMPLETED = "Completed"
 PARTIALLY_FAILED = "PartiallyFailed"
@@ -57,3 +57,4 @@ class Manifest(msgspec.Struct, frozen=True, rename="camel"):
     left_out: tuple[LeftOut, ...]  # by the run itself; those of the plan are in plan.json
     missing: tuple[Gap, ...]
     warnings: tuple[str, ...]
+    volumes: dict[str, int] = {}  # outcome (stored, failed, skipped, uncovered) -> volumes

@@ -6,7 +6,10 @@ from typing import Any
 
 import msgspec
 
-PLAN_FORMAT = "1.0"
+from runner.model.hooks import PlannedHook
+from runner.model.volumes import PlannedVolume
+
+PLAN_FORMAT = "2.0"  # 2: the ledger of volumes, and hooks
 
 
 class PlannedCluster(msgspec.Struct, frozen=True, rename="camel"):
@@ -40,17 +43,6 @@ class LeftOut(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     count: int | None = None  # items; None where they were not counted, since nothing asks for them
 
 
-class Uncovered(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A selected volume whose data nothing protects."""
-
-    claim: str  # namespace/name; "" for a volume that nothing claims
-    volume: str  # the PersistentVolume's name; "" while the claim is unbound
-    capacity: str
-    storage_class: str
-    source: str
-    why: str
-
-
 class Gap(msgspec.Struct, frozen=True, rename="camel"):
     """Something that the policy selects, or might, and that could not be read."""
 
@@ -70,15 +62,28 @@ class Plan(msgspec.Struct, frozen=True, rename="camel"):
     location: dict[str, Any]  # the location's spec: references to secrets, never secrets
     keys: str  # where the backup will lie, with {backup} for its name
     basis: str  # digest of the facts the plan rests on
-    volumes: tuple[str, ...]  # every selected claim and volume, whose absence makes the plan stale
+    volumes: tuple[PlannedVolume, ...]  # the ledger, sorted by name
     steps: tuple[Step, ...]
     left_out: tuple[LeftOut, ...]
     gaps: tuple[Gap, ...]
-    uncovered: tuple[Uncovered, ...]
     empty_includes: tuple[str, ...]  # includes that match nothing
     warnings: tuple[str, ...]
+    hooks: tuple[PlannedHook, ...] = ()  # in Pods, sorted by Pod and order
+    snapshot_location: dict[str, Any] | None = None  # the spec: references to secrets, never secrets
 
     @property
     def items(self) -> int:
         """How many items the plan counts."""
         return sum(step.count for step in self.steps)
+
+    @property
+    def uncovered(self) -> tuple[PlannedVolume, ...]:
+        """The volumes whose data nothing protects."""
+        return tuple(volume for volume in self.volumes if volume.method == "uncovered")
+
+    @property
+    def rests_on(self) -> tuple[str, ...]:
+        """Every claim and PersistentVolume of the ledger: what is gone makes a saved plan stale. Sorted."""
+        claims = {f"persistentvolumeclaims/{volume.claim}" for volume in self.volumes if volume.claim}
+        volumes = {f"persistentvolumes/{volume.volume}" for volume in self.volumes if volume.volume}
+        return tuple(sorted(claims | volumes))

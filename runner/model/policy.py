@@ -5,11 +5,15 @@ from __future__ import annotations
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from runner.model.document import DocumentName, Metadata, Strict, mistake
+from runner.model.document import DocumentName, Metadata, Strict, mistake, tuple_from_list
+from runner.model.duration import Duration
 from runner.model.filters import Filters
-from runner.model.location import LocationSpec
+from runner.model.hooks import BackupHooks
+from runner.model.location import LocationSpec, SecretRef, Word
+from runner.model.snapshot_location import SnapshotLocationSpec
+from runner.model.volume_policy import VolumeRule
 
 
 def _name_or_inline(value: object) -> str:
@@ -20,6 +24,26 @@ def _name_or_inline(value: object) -> str:
 StorageLocation = Annotated[
     Annotated[DocumentName, Tag("name")] | Annotated[LocationSpec, Tag("inline")], Discriminator(_name_or_inline)
 ]
+
+
+SnapshotLocation = Annotated[
+    Annotated[DocumentName, Tag("name")] | Annotated[SnapshotLocationSpec, Tag("inline")],
+    Discriminator(_name_or_inline),
+]
+
+
+class FsBackupSpec(Strict):
+    """How the files of volumes are kept that no snapshot reaches: by restic, in a Job for each volume."""
+
+    repository_password: SecretRef = Field(
+        alias="repositoryPassword",
+        description="Where the password of the repository is to be had; without it nobody reads the files again.",
+    )
+    image: Word = Field(description="Image of the Jobs: one that holds trysail and restic.")
+    parallel: Annotated[int, Field(ge=1, le=64)] = Field(default=2, description="How many Jobs run at once.")
+    service_account: Word | None = Field(
+        default=None, alias="serviceAccountName", description="ServiceAccount of the Jobs' Pods; `default` without."
+    )
 
 
 VELERO_TTL = "720h"  # without a word of the policy, as in Velero
@@ -71,6 +95,41 @@ class BackupPolicySpec(Filters):
         default="fail",
         alias="onUncovered",
         description="A selected volume that nothing protects: stops the run, is a warning, or is only counted.",
+    )
+    snapshot_location: SnapshotLocation | None = Field(
+        default=None,
+        alias="snapshotLocation",
+        description="A VolumeSnapshotLocation by name, or one written here: for volumes of its provider.",
+    )
+    volume_policies: Annotated[tuple[VolumeRule, ...], BeforeValidator(tuple_from_list)] = Field(
+        default=(),
+        alias="volumePolicies",
+        description="What becomes of each volume: the first rule that matches it decides.",
+    )
+    fs_backup: FsBackupSpec | None = Field(
+        default=None, alias="fsBackup", description="For volumePolicies with the action fs-backup."
+    )
+    hooks: BackupHooks | None = Field(default=None, description="Commands around snapshots, and around the run.")
+    csi_snapshot_timeout: Duration = Field(
+        default="10m",
+        alias="csiSnapshotTimeout",
+        description="How long a volume may take to have its point in time, frozen meanwhile where hooks freeze it.",
+    )
+    item_operation_timeout: Duration = Field(
+        default="4h", alias="itemOperationTimeout", description="How long a snapshot or a Job may take to be complete."
+    )
+    parallel_volumes: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=8, alias="parallelVolumes", description="How many groups of volumes are snapshotted at once."
+    )
+    csi_snapshot_objects: Literal["keep", "delete"] = Field(
+        default="keep",
+        alias="csiSnapshotObjects",
+        description="Whether the run's VolumeSnapshot objects stay in the cluster; their data stays in any case.",
+    )
+    on_volume_error: Literal["continue", "stop"] = Field(
+        default="continue",
+        alias="onVolumeError",
+        description="A volume that fails makes the backup partial, or stops the run with nothing stored.",
     )
     allow_empty: bool = Field(
         default=False, alias="allowEmpty", description="An include that matches nothing is no finding."

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from runner.model.location import LocationSpec
 from runner.model.policy import BackupPolicy
 from runner.model.restore_policy import RestorePolicy
+from runner.model.snapshot_location import SnapshotLocationSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,7 @@ class ResolvedPolicy:
     location: LocationSpec
     location_name: str  # the BackupStorageLocation's name; "" where the policy writes it out
     file: str  # where the policy was read from
+    snapshot_location: SnapshotLocationSpec | None = None  # where the policy names or writes one
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +29,7 @@ class ResolvedRestore:
     location: LocationSpec | None  # None where the policy has none, and the command line has to say it
     location_name: str  # the BackupStorageLocation's name; "" where the policy writes it out, or has none
     file: str  # where the policy was read from
+    snapshot_location: SnapshotLocationSpec | None = None  # where the policy names or writes one
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +39,4 @@ class PolicySet:
     policies: tuple[ResolvedPolicy, ...]
     locations: dict[str, LocationSpec]
     restores: tuple[ResolvedRestore, ...] = ()
+    snapshot_locations: dict[str, SnapshotLocationSpec] = field(default_factory=dict)

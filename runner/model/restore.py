@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 
 from runner.model.plan import Gap, LeftOut
+from runner.model.volumes import Method
 
 RESTORE_FORMAT = "1.0"
 
@@ -50,6 +51,24 @@ class RestoreStep(msgspec.Struct, frozen=True, rename="camel", omit_defaults=Tru
     unverifiable: str = ""  # why the API server's own dry run could not tell
 
 
+class RestoreVolume(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """What becomes of the data of a claim that is restored; sorted by namespace and claim.
+
+    `restore` brings it back; `empty` leaves the claim to be provisioned anew; `leave` touches neither a claim nor a
+    volume that is there; `refuse` names data that the backup has and that cannot be brought back.
+    """
+
+    namespace: str  # where the claim goes
+    claim: str
+    action: Literal["restore", "empty", "leave", "refuse"]
+    method: Method  # by which the backup keeps it
+    why: str
+    source: str = ""  # the claim's namespace in the backup, where it is another one
+    snapshot: str = ""  # the provider's own word for it
+    driver: str = ""  # the CSI driver, or what else provided the volume
+    capacity: str = ""
+
+
 class FieldChange(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A field whose live value is not the stored one. Values are JSON, cut where they are long; a Secret's are digests.
 
@@ -89,6 +108,7 @@ class RestorePlan(msgspec.Struct, frozen=True, rename="camel"):
     empty_includes: tuple[str, ...]
     warnings: tuple[str, ...]
     server_dry_run: bool = False
+    volumes: tuple[RestoreVolume, ...] = ()
 
     def count(self, *actions: Action) -> int:
         """How many items have one of these fates."""
@@ -98,3 +118,8 @@ class RestorePlan(msgspec.Struct, frozen=True, rename="camel"):
     def items(self) -> int:
         """How many items the plan changes."""
         return self.count("create", "update", "recreate")
+
+    @property
+    def changes_anything(self) -> bool:
+        """Whether doing the plan changes the target: items, or the data of volumes."""
+        return bool(self.items) or any(volume.action == "restore" for volume in self.volumes)

@@ -16,9 +16,11 @@ from runner.model.document import (
     mistake,
     tuple_from_list,
 )
+from runner.model.duration import Duration
 from runner.model.filters import Filters
+from runner.model.hooks import RestoreHooks
 from runner.model.modifiers import MODIFIER_PATTERNS, ModifierRule
-from runner.model.policy import StorageLocation
+from runner.model.policy import FsBackupSpec, SnapshotLocation, StorageLocation
 
 # RFC 1123 subdomain, as most names of Kubernetes' are.
 _SUBDOMAIN: Final = r"^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$"
@@ -99,6 +101,30 @@ class RestorePolicySpec(Filters):
     force_conflicts: bool = Field(
         default=False, alias="forceConflicts", description="Take over fields that other field managers own."
     )
+    restore_volumes: bool = Field(
+        default=True,
+        alias="restoreVolumes",
+        description="Bring the data of volumes back for claims that are created; else they are provisioned empty.",
+    )
+    snapshot_location: SnapshotLocation | None = Field(
+        default=None,
+        alias="snapshotLocation",
+        description="Where snapshots of native volumes lie; as the backup recorded it, without.",
+    )
+    fs_backup: FsBackupSpec | None = Field(
+        default=None,
+        alias="fsBackup",
+        description="Password and image for files that restic keeps; as the backup recorded them, without.",
+    )
+    csi_snapshot_timeout: Duration = Field(
+        default="10m",
+        alias="csiSnapshotTimeout",
+        description="How long a disk, or what stands for a snapshot, may take to be ready for its claim.",
+    )
+    item_operation_timeout: Duration = Field(
+        default="4h", alias="itemOperationTimeout", description="How long the files of a volume may take to be written."
+    )
+    hooks: RestoreHooks | None = Field(default=None, description="Commands in Pods that have come back.")
     priorities: Priorities = Field(default_factory=Priorities, description="The order in which types are restored.")
     allow_empty: bool = Field(
         default=False, alias="allowEmpty", description="An include that matches nothing is no finding."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 
 from runner.errors import ExitCode
@@ -18,6 +20,16 @@ class Failed(msgspec.Struct, frozen=True, rename="camel", order=True):
     reason: str
 
 
+class BroughtVolume(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, order=True):
+    """A claim whose data was to be brought back, and how that went."""
+
+    namespace: str
+    claim: str
+    outcome: Literal["restored", "failed"]
+    reason: str = ""  # why it failed
+    handle: str = ""  # of a native volume that was made for it
+
+
 class RestoreResult(msgspec.Struct, frozen=True, rename="camel"):
     """What a restore did. `undo` names the backup of what it overwrote; "" where it overwrote nothing."""
 
@@ -30,6 +42,7 @@ class RestoreResult(msgspec.Struct, frozen=True, rename="camel"):
     warnings: tuple[str, ...]
     undo: str
     seconds: float
+    volumes: tuple[BroughtVolume, ...] = ()
 
     @property
     def done(self) -> int:
@@ -39,7 +52,8 @@ class RestoreResult(msgspec.Struct, frozen=True, rename="camel"):
     @property
     def exit_code(self) -> ExitCode:
         """PARTIAL where something planned failed, FINDINGS where the plan itself left something out, else DONE."""
-        if self.failed:
+        if self.failed or any(volume.outcome == "failed" for volume in self.volumes):
             return ExitCode.PARTIAL
-        findings = self.plan.count("conflict", "invalid") or self.plan.empty_includes or self.plan.gaps
+        refused = any(volume.action == "refuse" for volume in self.plan.volumes)
+        findings = self.plan.count("conflict", "invalid") or refused or self.plan.empty_includes or self.plan.gaps
         return ExitCode.FINDINGS if findings else ExitCode.DONE

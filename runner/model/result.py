@@ -7,6 +7,7 @@ import msgspec
 from runner.errors import ExitCode
 from runner.model.manifest import PARTIALLY_FAILED, Manifest
 from runner.model.plan import Plan
+from runner.model.volumes import StoredVolume
 
 
 class Leftover(msgspec.Struct, frozen=True, order=True):
@@ -25,6 +26,7 @@ class Result(msgspec.Struct, frozen=True):
     plan: Plan
     leftovers: tuple[Leftover, ...]
     seconds: float
+    volumes: tuple[StoredVolume, ...] = ()
 
     @property
     def exit_code(self) -> ExitCode:

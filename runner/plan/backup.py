@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from collections import Counter
 
-from runner.archive.layout import VELERO, layout_of
+import msgspec
+
+from runner.archive.layout import layout_of
 from runner.model.canonical import canonical, digest, document
 from runner.model.inventory import Inventory
 from runner.model.location import location_url
 from runner.model.plan import PLAN_FORMAT, LeftOut, Plan, PlannedCluster, Step
-from runner.model.policy import VELERO_TTL, BackupPolicySpec
 from runner.model.policy_set import ResolvedPolicy
-from runner.plan.findings import empty_includes, gaps
+from runner.model.volumes import PlannedVolume
+from runner.plan.findings import empty_includes, gaps, warnings_of
+from runner.plan.hooks import Hooks, planned_hooks
 from runner.plan.labels import as_query
 from runner.plan.needs import NAMESPACES
 from runner.plan.order import step_key
 from runner.plan.picture import Picked, Picture, look
 from runner.plan.relations import relate
 from runner.plan.selection import ClusterScope, Selection
-from runner.plan.volumes import selected_volumes, uncovered_volumes
+from runner.plan.volumes import ledger
 
 
 def plan_backup(resolved: ResolvedPolicy, inventory: Inventory) -> Plan:
@@ -30,7 +33,9 @@ def plan_backup(resolved: ResolvedPolicy, inventory: Inventory) -> Plan:
     policy = document(resolved.policy)
     layout = layout_of(policy)
     prefix = layout.prefix(cluster.name, resolved.policy.metadata.name, "{backup}")
-    volumes = selected_volumes(picture)
+    hooks = planned_hooks(picture, spec)
+    seen = ledger(picture, resolved)
+    volumes = _unfrozen(seen.volumes, hooks)
     plan = Plan(
         format_version=PLAN_FORMAT,
         kind="BackupPlan",
@@ -40,14 +45,15 @@ def plan_backup(resolved: ResolvedPolicy, inventory: Inventory) -> Plan:
         policy=policy,
         location=document(resolved.location),
         keys=f"{location_url(resolved.location)}/{prefix}",
-        basis=_basis(steps, volumes),
+        basis=_basis(steps, volumes, hooks),
         volumes=volumes,
         steps=steps,
         left_out=left_out_of(picture),
-        gaps=gaps(picture),
-        uncovered=uncovered_volumes(picture),
-        empty_includes=() if spec.allow_empty else empty_includes(picture, steps),
-        warnings=(*_secret_warning(steps), *(_ttl_warning(spec) if layout is VELERO else ()), *picture.warnings),
+        gaps=gaps(picture, seen.gaps),
+        empty_includes=() if spec.allow_empty else (*empty_includes(picture, steps), *hooks.empty),
+        warnings=warnings_of(picture, steps, volumes, hooks),
+        hooks=hooks.planned,
+        snapshot_location=None if resolved.snapshot_location is None else document(resolved.snapshot_location),
     )
     return sealed(plan)
 
@@ -116,21 +122,22 @@ def _uncounted_filter(picture: Picture) -> str:
     return ""
 
 
-def _basis(steps: tuple[Step, ...], volumes: tuple[str, ...]) -> str:
+def _unfrozen(volumes: tuple[PlannedVolume, ...], hooks: Hooks) -> tuple[PlannedVolume, ...]:
+    """The ledger without what would be taken unfrozen, since the hook that somebody asked for does not hold."""
+
+    def decided(volume: PlannedVolume) -> PlannedVolume:
+        broken = hooks.broken.get(volume.claim, "") if volume.keeps else ""
+        if not broken:
+            return volume
+        return msgspec.structs.replace(volume, method="uncovered", why=f"{volume.why}; but {broken}", snapshot_class="")
+
+    return tuple(map(decided, volumes))
+
+
+def _basis(steps: tuple[Step, ...], volumes: tuple[PlannedVolume, ...], hooks: Hooks) -> str:
+    """Names of Pods are not in it: they change whenever one is started again."""
     facts = [(step.resource, step.namespace, step.count, step.names) for step in steps]
-    return digest(canonical([facts, volumes]))
-
-
-def _ttl_warning(spec: BackupPolicySpec) -> tuple[str, ...]:
-    ttl = (spec.archive.ttl if spec.archive is not None else None) or VELERO_TTL
-    return (f"a Velero that uses this location deletes the backup once its ttl of {ttl} is over",)
-
-
-def _secret_warning(steps: tuple[Step, ...]) -> tuple[str, ...]:
-    secrets = sum(step.count for step in steps if step.resource == "secrets")
-    if not secrets:
-        return ()
-    return (
-        f"{secrets} Secret{'s' if secrets > 1 else ''} will lie in the archive in plain text: "
-        "whoever can read the storage location can read them",
-    )
+    lines = [volume for volume in volumes if not volume.pod]
+    within = sorted({(volume.namespace, volume.pod_volume, volume.method) for volume in volumes if volume.pod})
+    commands = sorted({canonical(msgspec.structs.replace(hook, pod="")).decode() for hook in hooks.planned})
+    return digest(canonical([facts, lines, within, commands]))

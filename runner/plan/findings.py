@@ -1,20 +1,25 @@
-"""What a person must know before trusting a plan: includes that match nothing, and what could not be read."""
+"""What a person must know before trusting a plan: includes that match nothing, what could not be read, warnings."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from runner.archive.layout import VELERO
 from runner.model.plan import Gap, Step
+from runner.model.policy import VELERO_TTL, BackupPolicySpec
+from runner.model.volumes import PlannedVolume
 from runner.plan.globs import first_match, first_resource_match
+from runner.plan.hooks import Hooks
 from runner.plan.labels import as_query
 from runner.plan.needs import NAMESPACES, Need, need
 from runner.plan.picture import Picture
 from runner.plan.selection import names_item
+from runner.plan.volumes import claims_in_use
 
 
-def gaps(picture: Picture) -> tuple[Gap, ...]:
-    """All that the policy selects, or might, and that could not be read; sorted."""
-    found = set()
+def gaps(picture: Picture, deciding: Iterable[Gap]) -> tuple[Gap, ...]:
+    """All that could not be read, and that the policy selects, or might, or that would have decided on some; sorted."""
+    found = {(gap.what, gap.reason) for gap in deciding}
     by_name = {resource.name: resource for resource in picture.inventory.resources}
     for lost in picture.inventory.unreadable:
         resource = by_name.get(lost.resource)
@@ -63,6 +68,59 @@ def empty_includes(picture: Picture, steps: tuple[Step, ...]) -> tuple[str, ...]
     if not any(step.resource != "namespaces" for step in steps):
         empty.append("the policy selects no item at all")
     return tuple(empty)
+
+
+def warnings_of(
+    picture: Picture, steps: Iterable[Step], volumes: Iterable[PlannedVolume], hooks: Hooks
+) -> tuple[str, ...]:
+    """What is no finding, and worth knowing all the same."""
+    spec = picture.selection.spec
+    assert isinstance(spec, BackupPolicySpec), "a restore has warnings of its own"
+    velero = spec.archive is not None and spec.archive.layout == VELERO.name
+    return (
+        *_of_secrets(steps),
+        *(_of_ttl(spec) if velero else ()),
+        *picture.warnings,
+        *_of_commands(spec),
+        *_of_files(picture, volumes, hooks),
+        *hooks.warnings,
+    )
+
+
+def _of_secrets(steps: Iterable[Step]) -> Iterable[str]:
+    secrets = sum(step.count for step in steps if step.resource == "secrets")
+    if secrets:
+        yield (
+            f"{secrets} Secret{'s' if secrets > 1 else ''} will lie in the archive in plain text: "
+            "whoever can read the storage location can read them"
+        )
+
+
+def _of_ttl(spec: BackupPolicySpec) -> Iterable[str]:
+    ttl = (spec.archive.ttl if spec.archive is not None else None) or VELERO_TTL
+    yield f"a Velero that uses this location deletes the backup once its ttl of {ttl} is over"
+
+
+def _of_commands(spec: BackupPolicySpec) -> Iterable[str]:
+    """What is run outside the cluster must meet a reviewer's eye."""
+    if spec.hooks is None:
+        return
+    commands = (*spec.hooks.before_run, *spec.hooks.on_success, *spec.hooks.on_failure)
+    if commands:
+        number = "a command" if len(commands) == 1 else f"{len(commands)} commands"
+        words = "; ".join(" ".join(command.command) for command in commands)
+        yield f"this policy runs {number} on the machine that runs it: {words}"
+
+
+def _of_files(picture: Picture, volumes: Iterable[PlannedVolume], hooks: Hooks) -> Iterable[str]:
+    """Files that change while they are read."""
+    used = frozenset(claims_in_use(picture))
+    frozen = {claim for hook in hooks.planned for claim in hook.claims if hook.when == "pre"}
+    stored = (volume.claim for volume in volumes if volume.method == "fs-backup")
+    number = sum(claim in used and claim not in frozen for claim in stored)
+    if number:
+        which = "a volume is" if number == 1 else f"{number} volumes are"
+        yield f"{which} stored file by file while Pods may write, and no hook freezes them: files may not fit together"
 
 
 def _unseen_namespaces(picture: Picture, reason: str) -> Iterable[tuple[str, str]]:

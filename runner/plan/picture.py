@@ -46,6 +46,13 @@ class Picture:
             for row in picked.rows or ()
         ]
 
+    def seen(self, kind: tuple[str, str]) -> list[Row]:
+        """All rows of a type that were looked at, whether the filters take the type or not."""
+        of_type = [
+            holding for holding in self.inventory.holdings if (holding.resource.group, holding.resource.plural) == kind
+        ]
+        return [row for holding in _ordered(of_type) for row in holding.rows or ()]
+
     def all_rows(self, kind: tuple[str, str]) -> list[Row]:
         """All rows of a type in namespaces that are taken (or cluster-scoped), whatever the filters say of items."""
         return [

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import msgspec
+
 from runner.model.canonical import document
 from runner.model.inventory import Inventory
 from runner.model.plan import Plan, Step
@@ -19,11 +23,12 @@ def stale_reasons(saved: Plan, now: Plan, inventory: Inventory) -> tuple[str, ..
     namespaces = {row.name for row in inventory.namespaces}
     types = sorted({step.resource for step in saved.steps} - served)
     gone = sorted({step.namespace for step in saved.steps if step.namespace} - namespaces)
-    volumes = sorted(set(saved.volumes) - set(now.volumes))
+    volumes = sorted(_resting(saved, gone) - set(now.rests_on))
     return (
         *(f"type {name} is not served any more" for name in types),
         *(f"namespace {name} is gone" for name in gone),
-        *(f"{name} is gone, or not selected any more" for name in volumes if name.split("/")[1] not in gone),
+        *(f"{name} is gone, or not selected any more" for name in volumes),
+        *(f"persistentvolumes/{name} is another one now" for name in _replaced(saved, now)),
     )
 
 
@@ -34,6 +39,9 @@ def policy_reasons(saved: Plan, resolved: ResolvedPolicy) -> tuple[str, ...]:
         reasons.append(f"the policy {saved.policy_name} has changed since")
     if saved.location != document(resolved.location):
         reasons.append("the storage location has changed since")
+    snapshots = None if resolved.snapshot_location is None else document(resolved.snapshot_location)
+    if saved.snapshot_location != snapshots:
+        reasons.append("the snapshot location has changed since")
     return tuple(reasons)
 
 
@@ -49,9 +57,44 @@ def differences(saved: Plan, now: Plan) -> tuple[str, ...]:
         other = after.get(key)
         if other is not None and other.count != step.count:
             found.append(f"{_words(step)}: {other.count} items now, {step.count} when it was planned")
+    found += _of_volumes(saved, now)
     known = {gap.what for gap in saved.gaps}
     found += [f"{gap.what} cannot be read any more: {gap.reason}" for gap in now.gaps if gap.what not in known]
     return tuple(found)
+
+
+def _resting(saved: Plan, gone: Sequence[str]) -> set[str]:
+    """What the plan rests on, but for volumes of namespaces that are gone: those are named already."""
+    volumes = tuple(volume for volume in saved.volumes if volume.namespace not in gone)
+    return set(msgspec.structs.replace(saved, volumes=volumes).rests_on)
+
+
+def _replaced(saved: Plan, now: Plan) -> list[str]:
+    """PersistentVolumes that are there under their names, and are others: their data is not what was planned."""
+    before = {volume.volume: volume.uid for volume in saved.volumes if volume.volume and volume.uid}
+    after = {volume.volume: volume.uid for volume in now.volumes if volume.volume and volume.uid}
+    return sorted(name for name, uid in before.items() if after.get(name, uid) != uid)
+
+
+def _of_volumes(saved: Plan, now: Plan) -> list[str]:
+    """The ledger's differences. Volumes within Pods come and go with them."""
+    before = {volume.name: volume for volume in saved.volumes if not volume.pod}
+    after = {volume.name: volume for volume in now.volumes if not volume.pod}
+    found = [f"volume {name} is new since the plan, and not stored" for name in after if name not in before]
+    for name, volume in before.items():
+        other = after.get(name)
+        if other is None:
+            continue
+        if other.method != volume.method:
+            found.append(f"volume {name} would be {other.method} now, and was planned as {volume.method}: {other.why}")
+        elif other.snapshot_class != volume.snapshot_class:
+            found.append(
+                f"volume {name} would be snapshotted by class {other.snapshot_class} now, and was planned with "
+                f"{volume.snapshot_class}"
+            )
+        if other.capacity != volume.capacity:
+            found.append(f"volume {name} has {other.capacity} now, and had {volume.capacity} when it was planned")
+    return found
 
 
 def _words(step: Step) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 from pydantic import BaseModel
 
@@ -12,6 +13,8 @@ from runner.model.location import BackupStorageLocation, LocationSpec
 from runner.model.policy import BackupPolicy
 from runner.model.policy_set import PolicySet, ResolvedPolicy, ResolvedRestore
 from runner.model.restore_policy import RestorePolicy
+from runner.model.snapshot_location import SnapshotLocationSpec, VolumeSnapshotLocation
+from runner.policies.backups import backup_findings
 from runner.policies.holds import Held, hold
 from runner.policies.merge import extended, without_null
 from runner.policies.parse import Document, Place
@@ -20,8 +23,11 @@ from runner.policies.restores import restore_findings
 from runner.policies.scalars import shown
 from runner.policies.vocabulary import close_word
 
+M = TypeVar("M", bound=BaseModel)
+
 _NAME: FieldPath = ("metadata", "name")
 _LOCATION: FieldPath = ("spec", "storageLocation")
+_SNAPSHOTS: FieldPath = ("spec", "snapshotLocation")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,21 +58,31 @@ def check(claimed: Sequence[Claimed], *, complete: bool = True) -> Checked:
 
     Where documents were lost to other mistakes (not `complete`), a name that nothing has is not held against anybody.
     """
-    known = _Known(_by_name(claimed, BackupPolicy), _by_name(claimed, BackupStorageLocation), complete)
+    known = _Known(
+        _by_name(claimed, BackupPolicy),
+        _by_name(claimed, BackupStorageLocation),
+        _by_name(claimed, VolumeSnapshotLocation),
+        complete,
+    )
     findings = list(_twice(claimed))
-    locations: dict[str, LocationSpec] = {}
+    places = _Places()
     for claim in _of_kind(claimed, BackupStorageLocation):
-        location = _location(claim)
+        location = _location(claim, BackupStorageLocation)
         findings += location.findings
         if location.model is not None:
-            locations[claim.name] = location.model.spec
+            places.storage[claim.name] = location.model.spec
+    for claim in _of_kind(claimed, VolumeSnapshotLocation):
+        snapshots = _location(claim, VolumeSnapshotLocation)
+        findings += snapshots.findings
+        if snapshots.model is not None:
+            places.snapshots[claim.name] = snapshots.model.spec
     policies: list[ResolvedPolicy] = []
     inherited: list[tuple[Claimed, Finding]] = []
     for claim in _of_kind(claimed, BackupPolicy):
         policy = _policy(claim, known)
         findings += (finding for finding in policy.findings if _is_own(finding, claim.document))
         inherited += ((claim, finding) for finding in policy.findings if not _is_own(finding, claim.document))
-        if policy.model is not None and (resolved := _resolved(policy.model, claim, locations)) is not None:
+        if policy.model is not None and (resolved := _resolved(policy.model, claim, places)) is not None:
             policies.append(resolved)
     findings += _from_bases(inherited, findings)
     restores: list[ResolvedRestore] = []
@@ -74,10 +90,15 @@ def check(claimed: Sequence[Claimed], *, complete: bool = True) -> Checked:
         restore = _restore(claim, known)
         findings += restore.findings
         if restore.model is not None:
-            restores.append(_resolved_restore(restore.model, claim, locations))
+            restores.append(_resolved_restore(restore.model, claim, places))
     policies.sort(key=lambda resolved: resolved.policy.metadata.name)
     restores.sort(key=lambda resolved: resolved.policy.metadata.name)
-    found = PolicySet(tuple(policies), dict(sorted(locations.items())), tuple(restores))
+    found = PolicySet(
+        tuple(policies),
+        dict(sorted(places.storage.items())),
+        tuple(restores),
+        dict(sorted(places.snapshots.items())),
+    )
     return Checked(found, tuple(sorted(set(findings))))
 
 
@@ -87,7 +108,16 @@ class _Known:
 
     policies: Mapping[str, Document]
     locations: Mapping[str, Document]
+    snapshots: Mapping[str, Document]
     complete: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Places:
+    """Locations that hold, by name."""
+
+    storage: dict[str, LocationSpec] = field(default_factory=dict)
+    snapshots: dict[str, SnapshotLocationSpec] = field(default_factory=dict)
 
 
 def _of_kind(claimed: Sequence[Claimed], kind: type[BaseModel]) -> list[Claimed]:
@@ -109,9 +139,9 @@ def _twice(claimed: Sequence[Claimed]) -> Iterator[Finding]:
             yield _finding(claim.document, _NAME, message, "give one of them another name")
 
 
-def _location(claim: Claimed) -> Held[BackupStorageLocation]:
+def _location(claim: Claimed, kind: type[M]) -> Held[M]:
     whole = without_null(claim.document)
-    held = hold(BackupStorageLocation, whole.document, emptied=whole.emptied)
+    held = hold(kind, whole.document, emptied=whole.emptied)
     return Held(held.model if not whole.findings else None, (*held.findings, *whole.findings))
 
 
@@ -120,10 +150,11 @@ def _policy(claim: Claimed, known: _Known) -> Held[BackupPolicy]:
     whole = extended(claim.document, known.policies)
     held = hold(BackupPolicy, whole.document, emptied=whole.emptied, partial=not whole.complete)
     findings = [*held.findings, *whole.findings]
+    if held.model is not None and whole.complete:
+        findings += backup_findings(held.model, whole.document)
     if known.complete:
         findings += whole.dangling
-        if not any(finding.path == dotted(_LOCATION) for finding in findings):
-            findings += _dangling_location(whole.document, known.locations)
+        findings += _dangling(whole.document, known, findings)
     return Held(None if findings else held.model, tuple(findings))
 
 
@@ -134,34 +165,49 @@ def _restore(claim: Claimed, known: _Known) -> Held[RestorePolicy]:
     findings = [*held.findings, *whole.findings]
     if held.model is not None:
         findings += restore_findings(held.model, whole.document)
-    if known.complete and not any(finding.path == dotted(_LOCATION) for finding in findings):
-        findings += _dangling_location(whole.document, known.locations)
+    if known.complete:
+        findings += _dangling(whole.document, known, findings)
     return Held(None if findings else held.model, tuple(findings))
 
 
-def _dangling_location(document: Document, locations: Mapping[str, Document]) -> Iterator[Finding]:
-    spec = document.value.get("spec")
-    name = spec.get("storageLocation") if isinstance(spec, dict) else None
-    if isinstance(name, str) and name not in locations:
-        meant = close_word(name, locations)
-        hint = f"did you mean {meant}?" if meant else "give the file that has it too, or write the location out here"
-        yield _finding(document, _LOCATION, f'no BackupStorageLocation is named "{shown(name)}"', hint)
+def _dangling(document: Document, known: _Known, findings: Sequence[Finding]) -> list[Finding]:
+    """Locations that are named and that nothing has; what is wrong with the field itself has been said."""
+    said = {finding.path for finding in findings}
+    found: list[Finding] = []
+    for path, kind, locations in (
+        (_LOCATION, "BackupStorageLocation", known.locations),
+        (_SNAPSHOTS, "VolumeSnapshotLocation", known.snapshots),
+    ):
+        spec = document.value.get("spec")
+        name = spec.get(path[-1]) if isinstance(spec, dict) else None
+        if isinstance(name, str) and name not in locations and dotted(path) not in said:
+            meant = close_word(name, locations)
+            hint = (
+                f"did you mean {meant}?" if meant else "give the file that has it too, or write the location out here"
+            )
+            found.append(_finding(document, path, f'no {kind} is named "{shown(name)}"', hint))
+    return found
 
 
-def _resolved(policy: BackupPolicy, claim: Claimed, locations: Mapping[str, LocationSpec]) -> ResolvedPolicy | None:
-    """None where the location that is named does not hold, which is reported there."""
+def _resolved(policy: BackupPolicy, claim: Claimed, places: _Places) -> ResolvedPolicy | None:
+    """None where a location that is named does not hold, which is reported there."""
     written = policy.spec.storage_location
-    location = locations.get(written) if isinstance(written, str) else written
-    if location is None:
+    location = places.storage.get(written) if isinstance(written, str) else written
+    named = policy.spec.snapshot_location
+    snapshots = places.snapshots.get(named) if isinstance(named, str) else named
+    if location is None or (named is not None and snapshots is None):
         return None
     name = written if isinstance(written, str) else ""
-    return ResolvedPolicy(policy, location, name, claim.document.start.file)
+    return ResolvedPolicy(policy, location, name, claim.document.start.file, snapshots)
 
 
-def _resolved_restore(policy: RestorePolicy, claim: Claimed, locations: Mapping[str, LocationSpec]) -> ResolvedRestore:
+def _resolved_restore(policy: RestorePolicy, claim: Claimed, places: _Places) -> ResolvedRestore:
     written = policy.spec.storage_location
-    location = locations.get(written) if isinstance(written, str) else written
-    return ResolvedRestore(policy, location, written if isinstance(written, str) else "", claim.document.start.file)
+    location = places.storage.get(written) if isinstance(written, str) else written
+    named = policy.spec.snapshot_location
+    snapshots = places.snapshots.get(named) if isinstance(named, str) else named
+    name = written if isinstance(written, str) else ""
+    return ResolvedRestore(policy, location, name, claim.document.start.file, snapshots)
 
 
 def _is_own(finding: Finding, document: Document) -> bool:

@@ -10,20 +10,33 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from pydantic import BaseModel
+
 from runner.errors import Finding
 from runner.model.document import API_VERSION
 from runner.model.location import BackupStorageLocation
 from runner.model.policy import BackupPolicy, BackupPolicySpec
+from runner.model.restore_policy import RestorePolicy, RestorePolicySpec
+from runner.model.snapshot_location import VolumeSnapshotLocation
 from runner.policies.convert_location import fill_location
 from runner.policies.convert_names import DEFAULT_LOCATION, Names, Skipped, label, schedule_of, skipped_backups
 from runner.policies.convert_notes import Draft, Fields, Note, Original, Severity
 from runner.policies.convert_policy import fill_policy, note_schedule
-from runner.policies.convert_source import VeleroDocument
+from runner.policies.convert_restore import fill_restore
+from runner.policies.convert_snapshots import fill_snapshots
+from runner.policies.convert_source import CONFIG_MAP, VeleroDocument
 from runner.policies.parse import Value
 from runner.policies.scalars import shown
 
 LOCATION = BackupStorageLocation.__name__
 POLICY = BackupPolicy.__name__
+SNAPSHOTS = VolumeSnapshotLocation.__name__
+RESTORE = RestorePolicy.__name__
+_MODELS: dict[str, type[BaseModel]] = {
+    each.__name__: each for each in (BackupStorageLocation, BackupPolicy, VolumeSnapshotLocation, RestorePolicy)
+}
+_POLICY_FIELDS = tuple(field.alias or name for name, field in BackupPolicySpec.model_fields.items())
+_RESTORE_FIELDS = tuple(field.alias or name for name, field in RestorePolicySpec.model_fields.items())
 # What installers and controllers write of themselves; it would not be true of what is made here.
 _FOREIGN_LABELS = ("velero.io/", "helm.sh/", "app.kubernetes.io/managed-by")
 _INSTALLED = ("component", "velero")
@@ -78,15 +91,21 @@ def convert(documents: Sequence[VeleroDocument]) -> Conversion:
     beside = {id(each.source) for each in skipped}
     wanted = [document for document in documents if id(document) not in beside]
     converting = _Converting(
-        Names(LOCATION, _of_kind(wanted, LOCATION)), Names(POLICY, _of_kind(wanted, "Backup", "Schedule"))
+        locations=Names(LOCATION, _of_kind(wanted, LOCATION)),
+        snapshots=Names(SNAPSHOTS, _of_kind(wanted, SNAPSHOTS)),
+        policies=Names(POLICY, _of_kind(wanted, "Backup", "Schedule")),
+        restores=Names(RESTORE, _of_kind(wanted, "Restore")),
+        maps=Names(CONFIG_MAP, _of_kind(wanted, CONFIG_MAP)),
     )
     converting.findings += _twice(documents)
     for document in _of_kind(wanted, LOCATION):
         converting.location(document)
+    for document in _of_kind(wanted, SNAPSHOTS):
+        converting.snapshot_location(document)
     for document in _of_kind(wanted, "Backup", "Schedule"):
         converting.policy(document)
-    for document in _of_kind(wanted, "VolumeSnapshotLocation"):
-        converting.snapshot_location(document)
+    for document in _of_kind(wanted, "Restore"):
+        converting.restore(document)
     return Conversion(tuple(converting.made), tuple(converting.left), skipped, tuple(sorted(set(converting.findings))))
 
 
@@ -109,7 +128,10 @@ class _Converting:
     """Makes one document after the other; locations come before the policies that name them."""
 
     locations: Names
+    snapshots: Names
     policies: Names
+    restores: Names
+    maps: Names  # ConfigMaps that are named
     made: list[Made] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -128,25 +150,29 @@ class _Converting:
         at: Fields = ("spec", "template") if document.kind == "Schedule" else ("spec",)
         _labels(original, draft, ("metadata", "labels"), (*at, "metadata", "labels"))
         original.mapping(*at, "metadata")
-        fill_policy(original, draft, at)
+        snapshots = fill_policy(original, draft, at, maps=self.maps, namespace=document.namespace)
         self._storage_location(document, original, draft, at)
+        self._snapshot_locations(document, original, draft, at, wanted=snapshots)
         if document.kind == "Schedule":
             note_schedule(original, self.policies.of(document))
         self._unknown(original, (*at, "metadata"), at, ("spec",))
-        written = draft.value["spec"]
-        fields = (field.alias or name for name, field in BackupPolicySpec.model_fields.items())
-        draft.value["spec"] = {name: written[name] for name in fields if name in written}
-        self._end(document, original, draft)
+        self._end(document, original, draft, _POLICY_FIELDS)
 
     def snapshot_location(self, document: VeleroDocument) -> None:
-        original = Original(document.document)
-        original.note(
-            Severity.CHANGES,
-            (),
-            "there are no snapshots of volumes in this version",
-            "protect volumes with another tool; the plan names each one that a policy selects",
-        )
-        self.left.append(Left(document, tuple(original.notes)))
+        original, draft = self._begin(document, self.snapshots)
+        if fill_snapshots(original, draft):
+            self._unknown(original, ("spec", "config"), ("spec",))
+            self._end(document, original, draft)
+        else:
+            self.findings += original.findings
+            self.left.append(Left(document, tuple(original.notes)))
+
+    def restore(self, document: VeleroDocument) -> None:
+        original, draft = self._begin(document, self.restores)
+        _labels(original, draft, ("metadata", "labels"))
+        fill_restore(original, draft, policies=self.policies, maps=self.maps, namespace=document.namespace)
+        self._unknown(original, ("spec",))
+        self._end(document, original, draft, _RESTORE_FIELDS)
 
     def _begin(self, document: VeleroDocument, names: Names) -> tuple[Original, Draft]:
         original = Original(document.document)
@@ -158,7 +184,7 @@ class _Converting:
             rule = "names here have no dots, at most 63 characters, and are given once to a kind"
             why = "after the Schedule that it is a run of" if schedule_of(document) else f"since {rule}"
             original.note(Severity.OTHERWISE, ("metadata", "name"), f"it is called {name} here, {why}")
-        if names.kind == LOCATION:
+        if names.kind in {LOCATION, SNAPSHOTS}:
             _labels(original, draft, ("metadata", "labels"))
         return original, draft
 
@@ -188,6 +214,51 @@ class _Converting:
         elif not name:
             original.note(Severity.OTHERWISE, at, f"no location is named; to Velero, that means {found.what}")
 
+    def _snapshot_locations(
+        self, document: VeleroDocument, original: Original, draft: Draft, at: Fields, *, wanted: bool
+    ) -> None:
+        """The one that is named or, without a word, the only one that there is: as Velero takes it."""
+        path = (*at, "volumeSnapshotLocations")
+        named = [name for name in original.listed(*path) if isinstance(name, str)]
+        left = [each.source for each in self.left]
+        if not wanted:
+            if named:
+                original.note(Severity.NO_MEANING, path, "no volumes are snapshotted")
+            return
+        if not named:
+            self._only_snapshot_location(document, original, draft, at)
+            return
+        found = [(name, self.snapshots.find(document.namespace, name)) for name in named]
+        for name, each in found:
+            if each is not None and any(source is each for source in left):
+                message = f"nothing was made of {each.what}: its volumes are snapshotted by CSI, or not at all"
+                original.note(Severity.CHANGES, path, message, "the plan names each volume with what becomes of it")
+            elif each is None:
+                original.note(
+                    Severity.CHANGES,
+                    path,
+                    f'the VolumeSnapshotLocation "{shown(name)}" is not among these documents',
+                    "convert it along: kubectl get volumesnapshotlocations -A -o yaml",
+                )
+        made = [self.snapshots.of(each) for _, each in found if each and not any(source is each for source in left)]
+        if made:
+            draft.put(("spec", "snapshotLocation"), made[0], path)
+        for name in made[1:]:
+            message = f"a policy has one location for snapshots: volumes of {name} are not reached by it"
+            original.note(Severity.CHANGES, path, message, "write a policy of its own for what is there")
+
+    def _only_snapshot_location(self, document: VeleroDocument, original: Original, draft: Draft, at: Fields) -> None:
+        around = [each for each in self.made if each.kind == SNAPSHOTS]
+        own = [each for each in around if each.source.namespace == document.namespace] or around
+        if len(own) == 1:
+            draft.put(("spec", "snapshotLocation"), own[0].name, at)
+            message = f"no location for snapshots is named; to Velero, that means {own[0].source.what}"
+            original.note(Severity.OTHERWISE, at, message)
+        elif own:
+            names = ", ".join(each.name for each in own)
+            message = "no location for snapshots is named, and Velero's server is told which of several it means"
+            original.note(Severity.CHANGES, at, message, f"write snapshotLocation: one of {names}")
+
     def _unknown(self, original: Original, *paths: Fields) -> None:
         for path in paths:
             for unknown in original.unknown(*path):
@@ -198,13 +269,15 @@ class _Converting:
                     "look up what it does, and say it in this document where that is needed",
                 )
 
-    def _end(self, document: VeleroDocument, original: Original, draft: Draft) -> None:
-        kind: type[BackupPolicy | BackupStorageLocation] = (
-            BackupStorageLocation if draft.value["kind"] == LOCATION else BackupPolicy
-        )
-        self.findings += draft.findings(kind)
+    def _end(self, document: VeleroDocument, original: Original, draft: Draft, fields: tuple[str, ...] = ()) -> None:
+        """With `fields`, those of the spec are put into their own order."""
         value = draft.value
-        self.made.append(Made(kind.__name__, value["metadata"]["name"], value, document, tuple(sorted(original.notes))))
+        if fields:
+            written = value.get("spec", {})
+            value["spec"] = {name: written[name] for name in fields if name in written}
+        self.findings += draft.findings(_MODELS[value["kind"]])
+        notes = tuple(sorted(original.notes))
+        self.made.append(Made(value["kind"], value["metadata"]["name"], value, document, notes))
 
 
 def _labels(original: Original, draft: Draft, *paths: Fields) -> None:

@@ -23,7 +23,7 @@ _ENCRYPTIONS = ("AES256", "aws:kms")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?")  # of a Secret, so that nothing else is ever repeated
 _KEY = re.compile(r"[-._a-zA-Z0-9]{1,253}")
 _SECRET_KEY = "{secretKeyRef: {namespace: NAMESPACE, name: SECRET, key: KEY}}"  # noqa: S105 -- what is to be written
-_S3_KEYS = f"credential: {{accessKeyId: {_SECRET_KEY}, secretAccessKey: {_SECRET_KEY}}}"
+S3_KEYS = f"credential: {{accessKeyId: {_SECRET_KEY}, secretAccessKey: {_SECRET_KEY}}}"
 _AZURE_KEY = f"credential: {{accountKey: {_SECRET_KEY}}}"
 
 _S3_NO_MEANING = {
@@ -135,7 +135,7 @@ def _s3(original: Original, draft: Draft) -> None:
             "where a rule of the bucket looks at them, let it look at the prefix",
         )
     if original.value(*_CONFIG, "credentialsFile") is not None:
-        _credentials_file(original, _S3_KEYS)
+        _credentials_file(original, S3_KEYS)
     _no_meaning(original, _S3_NO_MEANING)
 
 
@@ -208,9 +208,9 @@ def _credential_of_s3(original: Original) -> None:
         original.note(
             Severity.TO_DO,
             ("spec", "credential"),
-            f"{_secret(original)} a whole credentials file of AWS, and not one key; without a credential, AWS' own "
+            f"{secret_of(original)} a whole credentials file of AWS, and not one key; without a credential, AWS' own "
             "chain decides: environment, profile, instance role",
-            f"put the two keys into a Secret as two values, and name each: {_S3_KEYS}",
+            f"put the two keys into a Secret as two values, and name each: {S3_KEYS}",
         )
     else:
         original.note(
@@ -218,7 +218,7 @@ def _credential_of_s3(original: Original) -> None:
             ("spec",),
             "without a credential, Velero takes its server's own; here AWS' own chain decides: environment, profile, "
             "instance role",
-            f"have it decide for a key that may read and write there, or name one: {_S3_KEYS}",
+            f"have it decide for a key that may read and write there, or name one: {S3_KEYS}",
         )
 
 
@@ -262,7 +262,7 @@ def _credential_of_azure(original: Original) -> None:
         original.note(
             Severity.TO_DO,
             ("spec", "credential"),
-            f"{_secret(original)} a whole credentials file of Azure, and not one key; without a credential, Azure's "
+            f"{secret_of(original)} a whole credentials file of Azure, and not one key; without a credential, Azure's "
             "own chain decides: environment, workload or managed identity",
             f"give such an identity the role Storage Blob Data Contributor, or name the account's key: {_AZURE_KEY}",
         )
@@ -291,7 +291,7 @@ def _credentials_file(original: Original, keys: str) -> None:
     )
 
 
-def _secret(original: Original) -> str:
+def secret_of(original: Original) -> str:
     """`the Secret velero/keys holds, under "cloud",`."""
     namespace = original.text("metadata", "namespace")
     name, key = original.text("spec", "credential", "name"), original.text("spec", "credential", "key")

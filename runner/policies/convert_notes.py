@@ -105,14 +105,14 @@ class Original:
         below = [(*path, name) for name in fields] if isinstance(fields, dict) else []
         return [at for at in below if at not in self._known and self.value(*at) is not None]
 
-    def note(self, severity: Severity, path: Fields, message: str, instead: str = "") -> None:
+    def note(self, severity: Severity, path: FieldPath, message: str, instead: str = "") -> None:
         """Says what became of the field at `path`."""
         place = self.document.place(path, key=True)
         self.notes.append(
             Note(severity, place.file, place.mark.line, place.mark.column, dotted(path), message, instead)
         )
 
-    def mistake(self, path: Fields, message: str, hint: str = "") -> None:
+    def mistake(self, path: FieldPath, message: str, hint: str = "") -> None:
         """Says that the field at `path` cannot be converted, so that nothing can be."""
         place = self.document.place(path)
         self.findings.append(Finding(place.file, place.mark.line, place.mark.column, dotted(path), message, hint))
@@ -124,7 +124,7 @@ class Draft:
 
     original: Original
     value: dict[str, Any]
-    origins: dict[Fields, Fields] = field(default_factory=dict)
+    origins: dict[FieldPath, FieldPath] = field(default_factory=dict)
 
     def put(self, path: Fields, value: Value, origin: Fields) -> None:
         """Writes `value` at `path`, from the field `origin`."""

@@ -16,13 +16,20 @@ from runner.errors import Finding
 from runner.model.document import API_VERSION
 from runner.policies.faults import Fault, decode
 from runner.policies.load import Ignored
-from runner.policies.parse import Document, Place, fault_finding, parse
+from runner.policies.parse import Document, Place, Value, fault_finding, parse
 from runner.policies.paths import FieldPath, dotted
 from runner.policies.scalars import shown
 from runner.policies.sources import STDIN, Source, read_sources
 
 VELERO = "velero.io/v1"
-KINDS = ("Backup", "Schedule", "BackupStorageLocation", "VolumeSnapshotLocation")
+KINDS = ("Backup", "Schedule", "Restore", "BackupStorageLocation", "VolumeSnapshotLocation")
+CONFIG_MAP = "ConfigMap"  # taken along where one of the above names it: it holds rules
+# Where a spec names a ConfigMap, from the spec on, by the kind of the document.
+_NAMING = {
+    "Backup": ("spec", "resourcePolicy"),
+    "Schedule": ("spec", "template", "resourcePolicy"),
+    "Restore": ("spec", "resourceModifier"),
+}
 _GROUP = "velero.io/"
 _OURS = API_VERSION.partition("/")[0] + "/"
 T = TypeVar("T")
@@ -32,7 +39,7 @@ _IN_ITEM = re.compile(r"items\[(?P<index>[0-9]+)\]\.?(?P<rest>.*)", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class VeleroDocument:
-    """A Backup, Schedule or location of Velero's. `namespace` is "" where the document does not say."""
+    """A document of Velero's, or a ConfigMap that one names. `namespace` is "" where the document does not say."""
 
     kind: str
     namespace: str
@@ -71,6 +78,7 @@ def collect_velero(paths: Sequence[str | Path]) -> Collected:
             sorting.findings.append(source)
         else:
             sorting.take(source)
+    sorting.sort_maps()
     if not sorting.findings and not sorting.documents:
         hint = f"converted are {', '.join(KINDS[:-1])} and {KINDS[-1]} of {VELERO}"
         sorting.findings += [Finding(str(path), 0, 0, "", "holds nothing to convert", hint) for path in paths]
@@ -84,6 +92,7 @@ class _Sorting:
     documents: list[VeleroDocument] = field(default_factory=list)
     ignored: list[Ignored] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    maps: list[tuple[Document, bool]] = field(default_factory=list)  # ConfigMaps, and whether their file was named
 
     def take(self, source: Source) -> None:
         text = decode(source.data)
@@ -109,10 +118,24 @@ class _Sorting:
             self._take_list(document)
         elif kind in KINDS:
             self._take_velero(kind, document)
+        elif _is_map(document):
+            self.maps.append((document, strict))
         elif strict:
             self.findings.append(_foreign(document))
         else:
             self._ignore(document)
+
+    def sort_maps(self) -> None:
+        """Takes the ConfigMaps that a document names; the others are as anybody's."""
+        named = {_named_map(each) for each in self.documents} - {""}
+        for document, strict in self.maps:
+            name = _mapping(_mapping(document.value).get("metadata")).get("name")
+            if isinstance(name, str) and name in named:
+                self._take_velero(CONFIG_MAP, document)
+            elif strict:
+                self.findings.append(_foreign(document))
+            else:
+                self._ignore(document)
 
     def _take_list(self, document: Document) -> None:
         """The mistakes of an item are its own; those of the list itself count where something of it is converted."""
@@ -143,6 +166,23 @@ class _Sorting:
             self.findings.append(finding)
         else:
             self.ignored.append(Ignored(source.file, finding.line, "no YAML"))
+
+
+def _is_map(document: Document) -> bool:
+    value = _mapping(document.value)
+    return (value.get("apiVersion"), value.get("kind")) == ("v1", CONFIG_MAP)
+
+
+def _mapping(value: Value) -> dict[str, Value]:
+    return value if isinstance(value, dict) else {}
+
+
+def _named_map(document: VeleroDocument) -> str:
+    """The ConfigMap that a document names; "" for none."""
+    value = document.document.value
+    for part in (*_NAMING.get(document.kind, ("",)), "name"):
+        value = _mapping(value).get(part)
+    return value if isinstance(value, str) else ""
 
 
 def _kind(document: Document) -> str:

@@ -10,14 +10,24 @@ from typing import Any
 from pydantic import BaseModel
 
 from runner.model.document import LABEL_KEY_PATTERN, LABEL_VALUE_PATTERN, NAME_PATTERN
+from runner.model.duration import DURATION_PATTERNS
 from runner.model.filters import POLICY_PATTERNS
 from runner.model.location import LOCATION_PATTERNS, URL_PATTERNS
 from runner.model.restore_policy import RESTORE_PATTERNS
+from runner.model.volume_policy import VOLUME_PATTERNS
 from runner.policies.fields import Located, allowed, homes
 from runner.policies.parse import Value
 from runner.policies.paths import secret
 from runner.policies.scalars import read_plain, shown, spoken
-from runner.policies.vocabulary import close_word, meant_field, meant_provider, not_yet, same_word
+from runner.policies.vocabulary import (
+    close_word,
+    instead_of,
+    meant_choice,
+    meant_fields,
+    meant_provider,
+    not_yet,
+    same_word,
+)
 
 # What each pattern of the models wants. Also shown by editors, since they take it from the schema.
 PATTERNS = {
@@ -27,9 +37,15 @@ PATTERNS = {
     **LOCATION_PATTERNS,
     **POLICY_PATTERNS,
     **RESTORE_PATTERNS,
+    **DURATION_PATTERNS,
+    **VOLUME_PATTERNS,
 }
 
 _ONE_LABEL = re.compile(r"(?P<key>[\w./-]{1,60})==?(?P<value>[\w.-]{1,60})")  # as kubectl's -l has it
+_SIZE = re.compile(r"[0-9]{1,9}([KMGTPE]i?)")
+_TIME = "must be a time as 30s, 10m or 1h30m"
+_MANY = 8  # choices that are not all named
+_MAIN_FIELDS = {"action": "type", "csi": "driver"}
 _BY_REFERENCE = "say where the secret is to be had, as {env: NAME_OF_A_VARIABLE}; it is never written here"
 
 
@@ -73,22 +89,26 @@ def explain(mistake: Mistake) -> Words:
 
 def _unknown_field(mistake: Mistake) -> Words:
     here = allowed(mistake.located.owner) if mistake.located.owner is not None else {}
-    if mistake.secret:
+    parent = mistake.located.path[:-1]
+    if secret(parent):
         return _unknown_in_credential(mistake, here)
     name, message = mistake.name, "unknown field"
     if slip := same_word(name, here):
         return Words(message, f"did you mean {slip}?", slip)
     if not_yet(name):
         return Words("not supported in this version", "take the field out")
-    if (meant := meant_field(name)) in here:
+    if instead := instead_of(name, here):
+        return Words(message, instead)
+    called = meant_fields(name)
+    if meant := next((field for field in called if field in here), ""):
         return Words(message, f"did you mean {meant}?", meant)
-    if elsewhere := homes(mistake.model, name, mistake.providers):
+    if elsewhere := homes(mistake.model, name, mistake.providers, parent):
         return Words(message, f"it belongs under {elsewhere[0]}" if elsewhere[0] else "it belongs at the top level")
-    meant = meant or close_word(name, here)
-    if meant in here:
+    if not called and (meant := close_word(name, here)):
         return Words(message, f"did you mean {meant}?", meant)
-    if elsewhere := homes(mistake.model, meant, mistake.providers):
-        return Words(message, f"did you mean {elsewhere[0]}.{meant}?")
+    for meant in called:
+        if elsewhere := homes(mistake.model, meant, mistake.providers, parent):
+            return Words(message, f"did you mean {elsewhere[0]}.{meant}?")
     return Words(message, _known(here))
 
 
@@ -117,11 +137,17 @@ def _no_text(mistake: Mistake) -> Words:
     if mistake.secret:
         hint = "quote it, if it is the name of something" if mistake.written is not None else ""
         return Words(f"must be text, not {spoken(mistake.value)}", hint)
+    if mistake.name.lower().endswith("timeout"):
+        number = mistake.value if isinstance(mistake.value, int) and not isinstance(mistake.value, bool) else 0
+        hint = f"write {number}s" if number > 0 else ""
+        return Words(f"{_TIME}, not {spoken(mistake.value)}", hint)
+    if mistake.name == "capacity":
+        return Words(f'must be a range as "10Gi,100Gi", not {spoken(mistake.value)}', "write it in quotes")
     if mistake.written is not None:
         word = shown(mistake.written)
         return Words(f"must be text, but YAML reads {word} as {spoken(mistake.value)}", f'quote it: "{word}"')
-    if mistake.name == "storageLocation":
-        return Words(f"must be a name or a mapping, not {spoken(mistake.value)}", "")
+    if mistake.name in {"storageLocation", "snapshotLocation"}:
+        return Words(f"must be a name or a mapping, not {spoken(mistake.value)}", _first_of_one(mistake.value))
     if mistake.name == "patchData":
         return Words(
             f"must be text, not {spoken(mistake.value)}", "write `patchData: |`, and the patch below it, indented"
@@ -137,8 +163,8 @@ def _first_of_one(value: Value) -> str:
 
 def _no_list(mistake: Mistake) -> Words:
     message = f"must be a list, not {spoken(mistake.value)}"
-    if mistake.secret:
-        return Words(message, "write it as [program, argument]")
+    if mistake.secret or mistake.name in {"exec", "command"}:
+        return Words(message, "write it as [program, argument]; no shell takes it apart")
     if isinstance(mistake.value, str):
         return Words(message, f"write {_as_list(mistake.value)}")
     return Words(message, "put it in brackets: [{…}]" if isinstance(mistake.value, dict) else "")
@@ -158,9 +184,21 @@ def _no_mapping(mistake: Mistake) -> Words:
     hint = ""
     if mistake.secret:
         hint = _BY_REFERENCE
-    elif isinstance(mistake.value, str) and (label := _ONE_LABEL.fullmatch(mistake.value)):
-        hint = f"write {{matchLabels: {{{label['key']}: {_as_item(label['value'])}}}}}"
+    elif isinstance(mistake.value, str):
+        hint = _as_mapping(mistake, mistake.value)
+    elif mistake.name == "nfs":
+        hint = "write {} for any server"
     return Words(f"must be a mapping of fields, not {spoken(mistake.value)}", hint)
+
+
+def _as_mapping(mistake: Mistake, text: str) -> str:
+    """How `text` is written as the mapping that is wanted. A password is no selector, so that it is not repeated."""
+    in_selector = any("elector" in str(part) for part in mistake.located.path[-2:])
+    if in_selector and (label := _ONE_LABEL.fullmatch(text)):
+        return f"write {{matchLabels: {{{label['key']}: {_as_item(label['value'])}}}}}"
+    if mistake.name in _MAIN_FIELDS:
+        return f"write {{{_MAIN_FIELDS[mistake.name]}: {_as_item(text)}}}"
+    return ""
 
 
 def _no_boolean(mistake: Mistake) -> Words:
@@ -176,7 +214,12 @@ def _no_choice(mistake: Mistake) -> Words:
     if not isinstance(mistake.value, str):
         written = f"; YAML reads {shown(mistake.written)} as {spoken(mistake.value)}" if mistake.written else ""
         return Words(message + written)
-    meant = close_word(mistake.value, choices)
+    if mistake.name == "provider":
+        return _not_that_provider(mistake.value, choices)
+    meant = meant_choice(mistake.value, choices)
+    if len(choices) > _MANY:
+        hint = f"did you mean {meant}?" if meant else "the fields of a volume that say where its bytes are: csi, nfs …"
+        return Words(f'"{shown(mistake.value)}" is not known here', hint)
     if meant or not listed:
         return Words(f'{message}, not "{shown(mistake.value)}"', f"did you mean {meant}?" if meant else "")
     return Words(message, f"types are a list: [{_as_item(mistake.value)}]")
@@ -184,9 +227,12 @@ def _no_choice(mistake: Mistake) -> Words:
 
 def _no_provider(mistake: Mistake) -> Words:
     choices = [word.strip(" '") for word in mistake.details["expected_tags"].split(",")]
-    given = str(mistake.details["tag"])
+    return _not_that_provider(str(mistake.details["tag"]), choices, "stores")
+
+
+def _not_that_provider(given: str, choices: list[str], what: str = "providers") -> Words:
     meant = meant_provider(given, choices)
-    hint = f"did you mean {meant}?" if meant else "other stores are not supported in this version"
+    hint = f"did you mean {meant}?" if meant else f"other {what} are not supported in this version"
     return Words(f'must be {_either(choices)}, not "{shown(given)}"', hint, meant)
 
 
@@ -202,13 +248,22 @@ def _wrong_pattern(mistake: Mistake) -> Words:
         return Words(message)
     value = mistake.value
     meant = re.sub(r"[^a-z0-9-]+", "-", value.strip().lower())
-    if "," in value and "{" not in value:
+    if mistake.details["pattern"] in VOLUME_PATTERNS or mistake.details["pattern"] in DURATION_PATTERNS:
+        hint = _with_unit(value)
+    elif "," in value and "{" not in value:
         hint = f"write {_as_list(value)}"
     elif message == PATTERNS[NAME_PATTERN] and re.fullmatch(NAME_PATTERN, meant):
         hint = f"did you mean {meant}?"
     else:
         hint = ""
     return Words(f'{message}; not "{shown(value)}"', hint)
+
+
+def _with_unit(value: str) -> str:
+    """For one end of a range, and for a number of seconds."""
+    if re.fullmatch(r"[0-9]{1,5}", value):
+        return f"write {value}s" if value.strip("0") else ""
+    return f'write "{shown(value)},", with the comma, for {shown(value)} and more' if _SIZE.fullmatch(value) else ""
 
 
 def _too_short(mistake: Mistake) -> Words:
@@ -221,6 +276,18 @@ def _too_short(mistake: Mistake) -> Words:
 
 def _too_long(mistake: Mistake) -> Words:
     return Words(f"must have at most {mistake.details['max_length']} characters")
+
+
+def _no_number(mistake: Mistake) -> Words:
+    quoted = isinstance(mistake.value, str) and mistake.value.isdecimal()
+    hint = f"take the quotes away: {shown(mistake.value)}" if quoted else ""
+    return Words(f"must be a whole number, not {spoken(mistake.value)}", hint)
+
+
+def _out_of_range(mistake: Mistake) -> Words:
+    if "ge" in mistake.details:
+        return Words(f"must be at least {mistake.details['ge']}")
+    return Words(f"must be at most {mistake.details['le']}")
 
 
 def _ruled(mistake: Mistake) -> Words:
@@ -244,6 +311,9 @@ _EXPLANATIONS: dict[str, Callable[[Mistake], Words]] = {
     "model_type": _no_mapping,
     "model_attributes_type": _no_mapping,
     "bool_type": _no_boolean,
+    "int_type": _no_number,
+    "greater_than_equal": _out_of_range,
+    "less_than_equal": _out_of_range,
     "literal_error": _no_choice,
     "union_tag_invalid": _no_provider,
     "union_tag_not_found": _without_provider,

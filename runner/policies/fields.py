@@ -46,13 +46,27 @@ def allowed(model: type[BaseModel]) -> dict[str, FieldInfo]:
     return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
-def homes(model: type[BaseModel], name: str, providers: frozenset[str]) -> list[str]:
-    """Every place in a document of `model` that has a field `name`, the shallowest first; as `spec.includedItems[]`.
+def homes(model: type[BaseModel], name: str, providers: frozenset[str], wrong: FieldPath) -> list[str]:
+    """Every place in a document of `model` that has a field `name`, as `spec.includedItems[]`; the likeliest first.
 
-    `providers` are those that the document names: fields of other stores would not help.
+    That is one below `wrong`, where the field was written; then the shallowest. Fields of items are likely only near
+    them. `providers` are those that the document names: fields of others would not help.
     """
+    here = _as_place(wrong)
     found = [place for place, field, provider in _every_field(model) if field == name and provider in {"", *providers}]
-    return sorted(found, key=lambda place: (place.count("."), place))
+    likely = [place for place in found if _is_below(place, here) or _is_below(here, place.rpartition("[]")[0])]
+    return sorted(likely, key=lambda place: (not _is_below(place, here), place.count("."), place))
+
+
+def _as_place(path: FieldPath) -> str:
+    place = ""
+    for part in path:
+        place += "[]" if isinstance(part, int) else f".{part}" if place else part
+    return place
+
+
+def _is_below(place: str, other: str) -> bool:
+    return not other or place == other or place.startswith((f"{other}.", f"{other}["))
 
 
 @cache
@@ -63,9 +77,10 @@ def _every_field(model: type[BaseModel]) -> tuple[tuple[str, str, str], ...]:
 def _walk(here: Any, place: str, provider: str) -> Iterator[tuple[str, str, str]]:
     here = _bare(here)
     if branches := _branches(here):
-        for label, branch in branches.items():
-            yield from _walk(branch, place, label if _is_model(_bare(branch)) else provider)
+        for branch in branches.values():
+            yield from _walk(branch, place, provider)
     elif _is_model(here):
+        provider = next(_own_providers(here), provider)
         for name in allowed(here):
             yield place, name, provider
             yield from _walk(_below(here, name), f"{place}.{name}" if place else name, provider)
@@ -104,9 +119,14 @@ def _labels(choice: Any) -> Iterator[str]:
     if get_origin(choice) is Annotated:
         yield from (extra.tag for extra in get_args(choice)[1:] if isinstance(extra, Tag))
     elif _is_model(choice):
-        provider = get_type_hints(choice).get("provider")
-        if get_origin(provider) is Literal:
-            yield from get_args(provider)
+        yield from _own_providers(choice)
+
+
+def _own_providers(model: type[BaseModel]) -> Iterator[str]:
+    """The provider whose fields `model` has; none where it is of no provider."""
+    provider = get_type_hints(model).get("provider")
+    if get_origin(provider) is Literal:
+        yield from get_args(provider)
 
 
 def _is_model(here: Any) -> bool:

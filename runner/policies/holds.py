@@ -13,6 +13,7 @@ from runner.errors import Finding
 from runner.model.filters import field_conflicts
 from runner.model.policy import BackupPolicy
 from runner.model.restore_policy import RestorePolicy
+from runner.model.snapshot_location import VolumeSnapshotLocation
 from runner.policies.explain import Mistake, Words, explain
 from runner.policies.fields import locate
 from runner.policies.identity import IDENTITY
@@ -23,6 +24,7 @@ from runner.policies.vocabulary import meant_provider
 M = TypeVar("M", bound=BaseModel)
 
 _PROVIDERS = ("filesystem", "s3", "azure")
+_SNAPSHOT_PROVIDERS = ("aws",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,7 @@ class _Spot:
     key: bool = False
 
 
+_COMMANDS = (("exec",), ("command",))  # names of fields; of hooks, `exec` is what has the command
 _TEMPLATE = Words(
     "nothing is put in place of ${…} or {{…}} here: documents are no templates",
     "write the value out; `extends` shares what policies have in common",
@@ -81,7 +84,7 @@ def _validated(kind: type[M], document: Document, value: Value) -> tuple[M | Non
 
 
 def _mistakes(error: ValidationError, kind: type[BaseModel], document: Document, value: Value) -> Iterator[Mistake]:
-    providers = _providers(value)
+    providers = _providers(kind, value)
     for details in error.errors(include_url=False):
         located = locate(kind, details["loc"])
         if details["type"] == "too_short" and _at(value, located.path):
@@ -131,20 +134,24 @@ def _conflicts(kind: type[BaseModel], value: Value) -> list[tuple[_Spot, Words]]
 
 def _templates(value: Value, path: FieldPath) -> list[FieldPath]:
     """Where somebody expects a text to be filled in. A command's arguments are its own affair, and so are patches."""
+    if path == ("spec", "resourceModifiers") or (path[-1:] in _COMMANDS and not isinstance(value, dict)):
+        return []
     if isinstance(value, str):
         return [path] if "${" in value or "{{" in value else []
-    if path[-1:] == ("exec",) or path == ("spec", "resourceModifiers"):
-        return []
     parts = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     return [found for name, part in parts for found in _templates(part, (*path, name))]
 
 
-def _providers(value: Value) -> frozenset[str]:
-    """The stores that the document means; all of them where it does not say."""
+def _providers(kind: type[BaseModel], value: Value) -> frozenset[str]:
+    """The stores that the document means, all of them where it does not say; and whose snapshots, where it has any."""
+    if kind is VolumeSnapshotLocation:
+        return frozenset(_SNAPSHOT_PROVIDERS)
     spec = value.get("spec")
     inline = spec.get("storageLocation") if isinstance(spec, dict) else None
     named = [part.get("provider") for part in (spec, inline) if isinstance(part, dict)]
-    return frozenset(name for name in named if name in _PROVIDERS) or frozenset(_PROVIDERS)
+    stores = frozenset(name for name in named if name in _PROVIDERS) or frozenset(_PROVIDERS)
+    snapshots = isinstance(spec, dict) and isinstance(spec.get("snapshotLocation"), dict)
+    return stores | (frozenset(_SNAPSHOT_PROVIDERS) if snapshots else frozenset())
 
 
 def _providers_repaired(value: Value, mistakes: list[Mistake]) -> bool:

@@ -12,6 +12,7 @@ from runner.model.document import API_VERSION
 from runner.model.location import BackupStorageLocation
 from runner.model.policy import BackupPolicy
 from runner.model.restore_policy import RestorePolicy
+from runner.model.snapshot_location import VolumeSnapshotLocation
 from runner.policies.parse import Document
 from runner.policies.paths import FieldPath, dotted
 from runner.policies.scalars import shown, spoken
@@ -21,6 +22,7 @@ KINDS: dict[str, type[BaseModel]] = {
     "BackupPolicy": BackupPolicy,
     "BackupStorageLocation": BackupStorageLocation,
     "RestorePolicy": RestorePolicy,
+    "VolumeSnapshotLocation": VolumeSnapshotLocation,
 }
 IDENTITY: frozenset[FieldPath] = frozenset((("apiVersion",), ("kind",)))  # what is checked here, and nowhere else
 _GROUP = API_VERSION.partition("/")[0]

@@ -1,4 +1,4 @@
-"""Paths of fields, as people read them. Below a credential, only the names of our own fields are ever shown."""
+"""Paths of fields, as people read them. Where a secret may stand, only the names of our own fields are ever shown."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from runner.model.location import AzureCredential, ManagedIdentity, S3Credential
 
 FieldPath = tuple[str | int, ...]
 
-_CREDENTIAL = "credential"
+# Below these, references to secrets stand, and somebody may write the secret itself.
+_SECRETS = frozenset(("credential", "repositoryPassword"))
 _CREDENTIAL_FIELDS = frozenset(
     field.alias or name
     for model in (S3Credential, AzureCredential, ManagedIdentity, SecretRef, SecretKeyRef)
@@ -30,5 +31,5 @@ def dotted(path: FieldPath) -> str:
 
 
 def secret(path: FieldPath) -> bool:
-    """Whether `path` leads into a credential, where somebody may have written a secret itself."""
-    return _CREDENTIAL in path
+    """Whether `path` leads to where somebody may have written a secret itself."""
+    return not _SECRETS.isdisjoint(path)

@@ -1,4 +1,4 @@
-"""What is checked of a RestorePolicy beyond its model: texts that hold patches, and labels that are ours. Pure."""
+"""What is checked of a RestorePolicy beyond its model: patches in texts, labels that are ours, names of hooks. Pure."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from runner.actions.modify import patch_of
 from runner.actions.restored import BACKUP_LABEL
 from runner.errors import Finding
 from runner.model.restore_policy import RestorePolicy
+from runner.policies.backups import hook_findings
 from runner.policies.parse import Document
 from runner.policies.paths import FieldPath, dotted
 
@@ -27,6 +28,8 @@ def restore_findings(policy: RestorePolicy, document: Document) -> Iterator[Find
     if BACKUP_LABEL in policy.spec.labels:
         hint = "take the label out"
         yield _finding(document, ("spec", "labels", BACKUP_LABEL), "every item gets this label, with its backup", hint)
+    if policy.spec.hooks is not None:
+        yield from hook_findings(policy.spec.hooks.resources, document)
 
 
 def _finding(document: Document, path: FieldPath, message: str, hint: str) -> Finding:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import msgspec
@@ -12,11 +12,15 @@ from runner.archive.layout import LAYOUTS
 from runner.model.catalog import Catalog, Committed, Unfinished, Unreadable, Verified
 from runner.model.manifest import Manifest
 from runner.model.plan import LeftOut, Plan
+from runner.model.volumes import VolumesRecord
+from runner.report.backup_volumes import volumes_kept, volumes_skipped, volumes_uncovered
+from runner.report.columns import indented, table
+from runner.report.volumes_result_text import failed_gaps
 from runner.report.words import counted, harmless, sized
 
 _HEAD = ("NAME", "POLICY", "CLUSTER", "PHASE", "ITEMS", "SIZE", "COMPLETED", "AGE")
-_WIDE = ("STARTED", "STORED", "MISSING", "SERVER", "TRYSAIL")
-_NUMBERS = frozenset(("ITEMS", "SIZE", "STORED", "MISSING"))  # these are set to the right
+_WIDE = ("STARTED", "STORED", "MISSING", "VOLUMES", "SERVER", "TRYSAIL")
+_NUMBERS = frozenset(("ITEMS", "SIZE", "STORED", "MISSING", "VOLUMES"))  # these are set to the right
 _NONE = "-"
 _CLUSTER_SCOPED = "(cluster)"
 UNPROVEN = "Velero records no checksums: that the content is what was backed up cannot be proven."
@@ -31,12 +35,12 @@ def render_list(catalog: Catalog, url: str, *, now: datetime, wide: bool = False
     if not rows:
         return f"No backups in {harmless(url)}."
     head = _HEAD + _WIDE if wide else _HEAD
-    table = [head, *(row[: len(head)] for row in rows)]
+    cells = [head, *(row[: len(head)] for row in rows)]
     if any(backup.tested for backup in catalog.committed):
         tested = ["TESTED", *(_tested(backup) for backup in catalog.committed)]
-        tested += [_NONE] * (len(table) - len(tested))
-        table = [(*row, cell) for row, cell in zip(table, tested, strict=True)]
-    return "\n".join(_table(table, right=_NUMBERS))
+        tested += [_NONE] * (len(cells) - len(tested))
+        cells = [(*row, cell) for row, cell in zip(cells, tested, strict=True)]
+    return "\n".join(table(cells, right=_NUMBERS))
 
 
 def list_notes(catalog: Catalog) -> tuple[str, ...]:
@@ -68,6 +72,7 @@ def list_as_json(catalog: Catalog, url: str) -> str:
                 "stored": backup.stored,
                 **_said_of_layout(backup),
                 "missing": len(backup.manifest.missing),
+                **({"volumes": backup.manifest.volumes} if backup.manifest.volumes else {}),
                 **({"restoreTest": backup.tested} if backup.tested else {}),
                 "started": backup.manifest.started,
                 "completed": backup.manifest.completed,
@@ -90,17 +95,20 @@ def list_as_json(catalog: Catalog, url: str) -> str:
     return msgspec.json.format(msgspec.json.encode(document), indent=2).decode()
 
 
-def render_backup(backup: Committed, plan: Plan | None) -> str:
-    """All that is known of a backup. Without its plan, what the plan left out is not."""
+def render_backup(backup: Committed, plan: Plan | None, volumes: VolumesRecord | None) -> str:
+    """All that is known of a backup. Without its plan, what the plan left out is not; volumes without their record."""
+    ledger = volumes if volumes is not None else VolumesRecord(volumes=())
     sections = [
         _facts(backup),
         _keys(backup.manifest),
         _types(backup.manifest),
         _namespaces(backup.manifest),
-        _missing(backup.manifest),
+        volumes_kept(ledger),
+        _missing(backup.manifest, ledger),
         _differences(backup.manifest),
         _left_out(backup.manifest, plan),
-        _uncovered(plan),
+        volumes_skipped(ledger),
+        volumes_uncovered(ledger),
         _warnings(backup.manifest),
     ]
     return "\n\n".join("\n".join(section) for section in map(list, sections) if section)
@@ -145,28 +153,22 @@ def _row(backup: Committed, now: datetime) -> tuple[str, ...]:
         time_of(manifest.started),
         sized(backup.stored),
         _NONE if backup.by_velero else str(len(manifest.missing)),
+        _volumes(manifest),
         harmless(manifest.server_version) or _NONE,
         harmless(manifest.trysail_version) or _NONE,
     )
 
 
+def _volumes(manifest: Manifest) -> str:
+    """How many volumes are kept, of all whose data is not left out by a rule: `36/37`."""
+    meant = sum(count for outcome, count in manifest.volumes.items() if outcome != "skipped")
+    return f"{manifest.volumes.get('stored', 0)}/{meant}" if meant else _NONE
+
+
 def _bare_row(one: Unreadable | Unfinished, phase: str) -> tuple[str, ...]:
     address = one.address
-    unknown = (_NONE,) * 3
-    row = (address.name, address.policy, address.cluster, phase, _NONE, *unknown, _NONE, sized(one.stored), *unknown)
-    assert len(row) == len(_HEAD + _WIDE)
-    return row
-
-
-def _table(rows: Sequence[Sequence[str]], *, right: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Columns as wide as they need, two spaces apart; the first row names them."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    for row in rows:
-        cells = [
-            cell.rjust(width) if name in right else cell.ljust(width)
-            for cell, width, name in zip(row, widths, rows[0], strict=True)
-        ]
-        yield "  ".join(cells).rstrip()
+    head = (address.name, address.policy, address.cluster, phase, _NONE, _NONE, _NONE, _NONE, _NONE, sized(one.stored))
+    return head + (_NONE,) * (len(_HEAD + _WIDE) - len(head))
 
 
 def time_of(stamp: str) -> str:
@@ -230,7 +232,7 @@ def _keys(manifest: Manifest) -> Iterator[str]:
         (harmless(name), sized(key.size), f"{harmless(key.sha256[:_SHARED_DIGITS])}…")
         for name, key in sorted(manifest.keys.items())
     ]
-    yield from indented(_table(rows, right=_NUMBERS))
+    yield from indented(table(rows, right=_NUMBERS))
 
 
 def _types(manifest: Manifest) -> Iterator[str]:
@@ -252,13 +254,15 @@ def table_of_counts(title: str, head: str, counts: Counter[str]) -> Iterator[str
     rows = [(harmless(name or _CLUSTER_SCOPED), str(count)) for name, count in sorted(counts.items()) if count]
     if rows:
         yield title
-        yield from indented(_table([(head, "ITEMS"), *rows], right=_NUMBERS))
+        yield from indented(table([(head, "ITEMS"), *rows], right=_NUMBERS))
 
 
-def _missing(manifest: Manifest) -> Iterator[str]:
-    if manifest.missing:
+def _missing(manifest: Manifest, ledger: VolumesRecord) -> Iterator[str]:
+    told = failed_gaps(manifest, ledger.volumes)
+    missing = [gap for gap in manifest.missing if gap not in told]
+    if missing:
         yield "Missing, though planned:"
-        yield from indented(f"{harmless(gap.what)}: {harmless(gap.reason)}" for gap in manifest.missing)
+        yield from indented(f"{harmless(gap.what)}: {harmless(gap.reason)}" for gap in missing)
 
 
 def _differences(manifest: Manifest) -> Iterator[str]:
@@ -295,22 +299,7 @@ def _left_line(left: LeftOut) -> str:
     return f"{harmless(left.what)}{count}: {harmless(left.why)}"
 
 
-def _uncovered(plan: Plan | None) -> Iterator[str]:
-    if plan is not None and plan.uncovered:
-        yield "Volumes whose data is not in this backup:"
-        for volume in plan.uncovered:
-            facts = ", ".join(filter(None, (volume.capacity, volume.storage_class)))
-            name = volume.claim or volume.volume
-            yield f"  {harmless(name)} ({harmless(facts)}): {harmless(volume.why)}"
-
-
 def _warnings(manifest: Manifest) -> Iterator[str]:
     if manifest.warnings:
         yield "Warnings:"
         yield from indented(map(harmless, manifest.warnings))
-
-
-def indented(lines: Iterable[str]) -> Iterator[str]:
-    """Each two spaces further in."""
-    for line in lines:
-        yield f"  {line}"

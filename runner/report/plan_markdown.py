@@ -20,15 +20,21 @@ from runner.model.plan import Plan
 from runner.plan.changes import Changes
 from runner.plan.verdict import blocked_by_volumes
 from runner.report.changes_text import value_text, why_dropped
+from runner.report.hooks_outline import here_commands, hooked_pods, in_seconds, spoken
 from runner.report.plan_outline import blocks, consequence, exclusions, on_uncovered, summary
+from runner.report.restore_volumes import claim_name, fate_about, fate_said
+from runner.report.volumes_outline import about, folded, made, volume_groups
 from runner.report.words import counted, harmless
 
 # GitHub refuses comments of more than 65,536 characters; the same cap as tfcmt's leaves room for what others add.
 COMMENT_LIMIT = 60_000
+MOST_OPEN = 10  # rows of a table of volumes that is not folded
 
+_SHORTEST = 20  # characters of an entry: more of them than fit by that need not be tried
 _MOST_CHANGED = 20  # names of each sort of change
 _LONGEST_NAME = 300  # Kubernetes' longest names have 253
 _LONGEST_PROSE = 600
+_LONGEST_COMMAND = 2000
 _PUNCTUATION = re.compile(r"([\\`*_{}\[\]<>#|~&$])")
 _LIST_MARK = re.compile(r"^(\d*)([-+=.)])")
 _EMPTY_LINES = re.compile(r"\n{3,}")
@@ -49,6 +55,12 @@ def render_plan_markdown(
         "summary": summary(plan),
         "consequence": consequence(plan),
         "on_uncovered": on_uncovered(plan),
+        "uncovered": folded(plan.uncovered),
+        "kept": volume_groups(volume for volume in plan.volumes if volume.keeps),
+        "skipped": volume_groups(volume for volume in plan.volumes if volume.method == "skip"),
+        "hooked": hooked_pods(plan),
+        "here": here_commands(plan),
+        "most_open": MOST_OPEN,
         "blocked": blocked_by_volumes(plan),
     }
     longest = _longest_list(view)
@@ -63,19 +75,22 @@ def render_plan_markdown(
         text = templates().get_template("plan.md.jinja").render(view, **room)
         return _EMPTY_LINES.sub("\n\n", text).strip() + "\n"
 
-    whole = rendered(len(found), longest)
+    # What cannot fit is not tried in full: a list may have ten thousand entries.
+    tried = min(longest, limit // _SHORTEST)
+    whole = rendered(len(found), tried)
     if len(whole) <= limit:
         return whole
-    details = _largest(len(found), lambda number: len(rendered(number, longest)) <= limit)
+    details = _largest(len(found), lambda number: len(rendered(number, tried)) <= limit)
     if details is not None:
-        return rendered(details, longest)
-    most = _largest(longest, lambda number: len(rendered(0, number)) <= limit)
+        return rendered(details, tried)
+    most = _largest(tried, lambda number: len(rendered(0, number)) <= limit)
     return rendered(0, most or 0)
 
 
 def _longest_list(view: dict[str, Any]) -> int:
     plan, changes = view["plan"], view["changes"]
-    lists = [view["blocks"], view["exclusions"], plan.gaps, plan.uncovered, plan.empty_includes, plan.warnings]
+    lists = [view["blocks"], view["exclusions"], plan.gaps, view["uncovered"], plan.empty_includes, plan.warnings]
+    lists += [view["kept"], view["skipped"], view["hooked"], view["here"], *(group.lines for group in view["kept"])]
     if changes is not None:
         lists += [changes.dropped, changes.policy]
     return max(_MOST_CHANGED, *map(len, lists))
@@ -104,10 +119,15 @@ def _prose(text: str) -> Markup:
     return Markup(re.sub(r"(?i)(www)(?=\.)|(#)(?=\d)", rf"\g<0>{_APART}", text))  # noqa: S704 -- escaped just now
 
 
-def _code(text: str) -> Markup:
+def _code(text: str, longest: int = _LONGEST_NAME) -> Markup:
     """A name, as it is. What could end a code span or a table's cell is written out."""
-    text = _clipped(harmless(text), _LONGEST_NAME).replace("`", "\\x60").replace("|", "\\x7c")
+    text = _clipped(harmless(text), longest).replace("`", "\\x60").replace("|", "\\x7c")
     return Markup(f"`{text}`" if text else "")  # noqa: S704 -- nothing within a code span is markup
+
+
+def _whole(command: str) -> Markup:
+    """A command as it is, cut later than names are: who reviews a plan must see what it runs."""
+    return _code(command, longest=_LONGEST_COMMAND)
 
 
 def _tag(text: str) -> Markup:
@@ -165,14 +185,22 @@ def templates() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "about": about,
         "code": _code,
         "counted": counted,
         "cut": _cut,
+        "claim_name": claim_name,
         "cut_off": _cut_off,
+        "fate_about": fate_about,
+        "fate_said": fate_said,
+        "in_seconds": in_seconds,
+        "made": made,
         "names": _names,
         "sentence": _sentence,
+        "spoken": spoken,
         "tag": _tag,
         "value": _value,
+        "whole": _whole,
         "why_dropped": why_dropped,
     }
     return environment

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from runner.model.plan import LeftOut, Plan, Step, Uncovered
+from runner.model.plan import LeftOut, Plan, Step
 from runner.plan.verdict import blocked_by_volumes
 from runner.report.words import counted
 
@@ -69,14 +69,6 @@ class Exclusion:
         return self.what if self.count is None else counted(self.count, self.what.removesuffix("s"))
 
 
-@dataclass(frozen=True, slots=True)
-class UncoveredGroup:
-    """Volumes that are uncovered for the same reason."""
-
-    why: str
-    volumes: tuple[Uncovered, ...]
-
-
 def blocks(plan: Plan) -> tuple[Block, ...]:
     """Cluster-scoped items first, then namespaces by name; those that are alike stand where the first of them would."""
     by_namespace: dict[str, list[Step]] = {}
@@ -112,21 +104,6 @@ def exclusions_of(left_out: Iterable[LeftOut]) -> tuple[Exclusion, ...]:
     return tuple(_exclusion(*key, lefts) for key, lefts in found.items())
 
 
-def uncovered_groups(plan: Plan) -> tuple[UncoveredGroup, ...]:
-    """Uncovered volumes by reason, in the plan's order."""
-    groups: dict[str, list[Uncovered]] = {}
-    for volume in plan.uncovered:
-        groups.setdefault(volume.why, []).append(volume)
-    return tuple(UncoveredGroup(why, tuple(volumes)) for why, volumes in groups.items())
-
-
-def volume_name(plan: Plan, volume: Uncovered) -> str:
-    """The name that people know a volume by: that of its claim where the claim is stored too, else its own."""
-    if not volume.volume or f"persistentvolumeclaims/{volume.claim}" in plan.volumes:
-        return volume.claim
-    return volume.volume
-
-
 def on_uncovered(plan: Plan) -> str:
     """What the policy wants of uncovered volumes: `fail`, `warn` or `ignore`."""
     return str(plan.policy["spec"].get("onUncovered", "fail"))
@@ -143,7 +120,11 @@ def consequence(plan: Plan) -> str:
 def summary(plan: Plan) -> str:
     """The line that people and their tools look for, as `Plan: 12 to store, 3 left out, 1 volume uncovered.`."""
     left_out = sum(left.count or 0 for left in plan.left_out)
-    parts = [f"{plan.items} to store", f"{left_out} left out"]
+    kept = sum(volume.keeps for volume in plan.volumes)
+    parts = [f"{plan.items} to store"]
+    if kept:
+        parts.append(f"{counted(kept, 'volume')} to keep")
+    parts.append(f"{left_out} left out")
     if plan.uncovered:
         parts.append(f"{counted(len(plan.uncovered), 'volume')} uncovered")
     if plan.gaps:

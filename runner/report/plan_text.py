@@ -11,6 +11,7 @@ from runner.model.plan import Plan
 from runner.plan.changes import Changes
 from runner.plan.verdict import blocked_by_volumes
 from runner.report.changes_text import changes_lines
+from runner.report.hooks_outline import here_commands
 from runner.report.paint import Paint
 from runner.report.plan_outline import (
     Block,
@@ -22,9 +23,8 @@ from runner.report.plan_outline import (
     on_uncovered,
     summary,
     type_totals,
-    uncovered_groups,
-    volume_name,
 )
+from runner.report.volumes_text import hook_lines, kept_lines, skipped_lines, uncovered_lines
 from runner.report.words import WIDTH, counted, harmless, listed, listed_within, wrapped
 
 # Beyond so many lines of types, namespaces are a line each: nobody reviews fifteen thousand lines.
@@ -39,7 +39,10 @@ def render_plan(plan: Plan, *, changes: Changes | None, changes_note: str = "", 
     sections: Iterable[Iterator[str]] = (
         page.head(),
         page.stored(),
+        kept_lines(plan, page.paint),
+        hook_lines(plan, page.paint),
         page.left_out(),
+        skipped_lines(plan, page.paint),
         page.uncovered(),
         page.unreadable(),
         page.empty_includes(),
@@ -76,7 +79,9 @@ class _Page:
         paint, plan = self.paint, self.plan
         if plan.steps:
             yield paint.good("+"), "store"
-        if plan.left_out:
+        if plan.hooks or here_commands(plan):
+            yield paint.warning(">"), "run a command"
+        if plan.left_out or any(volume.method == "skip" for volume in plan.volumes):
             yield paint.faint("-"), "leave out"
         if plan.uncovered and on_uncovered(plan) != "ignore":
             yield self._alarm("!"), "volume whose data is not stored"
@@ -181,17 +186,7 @@ class _Page:
             yield f"{volumes_are}: objects are stored, data is not (onUncovered: ignore)."
             return
         yield self._alarm(f"{volumes_are}: {consequence(self.plan)}")
-        for group in uncovered_groups(self.plan):
-            yield ""
-            yield from map(self.paint.faint, wrapped(f"({harmless(group.why)})", "  # "))
-            rows = [
-                tuple(map(harmless, (volume_name(self.plan, v), v.capacity, v.storage_class, v.source)))
-                for v in group.volumes
-            ]
-            widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-            for row in rows:
-                cells = "  ".join(f"{cell:<{width}}" for cell, width in zip(row, widths, strict=True))
-                yield f"  {self._alarm('!')} {cells.rstrip()}"
+        yield from uncovered_lines(volumes, self._alarm("!"), self.paint)
 
     def _alarm(self, text: str) -> str:
         return self.paint.bad(text) if blocked_by_volumes(self.plan) else self.paint.warning(text)

@@ -12,7 +12,8 @@ from itertools import accumulate
 from typing import Any, NamedTuple
 
 from runner.model.restore import Action, FieldChange, RestorePlan
-from runner.report.plan_markdown import COMMENT_LIMIT, templates
+from runner.report.hooks_outline import restored_hooks
+from runner.report.plan_markdown import COMMENT_LIMIT, MOST_OPEN, templates
 from runner.report.restore_outline import (
     PHRASES,
     SYMBOLS,
@@ -28,6 +29,7 @@ from runner.report.restore_outline import (
     totals,
     unverifiable,
 )
+from runner.report.restore_volumes import fate_groups
 
 _MOST_NAMES = 6
 _MOST_OWNED = 3  # items of a line whose fields belong to others, and such fields of each
@@ -100,6 +102,9 @@ def _view(plan: RestorePlan, *, diff: bool) -> dict[str, Any]:
         "blocks": [block for block in found if block.lines],
         "fields": list(_fields(plan)) if diff else [],
         "exclusions": exclusions(plan),
+        "fates": fate_groups(plan),
+        "hooks": restored_hooks(plan),
+        "most_open": MOST_OPEN,
         "most_names": _MOST_NAMES,
         "most_owned": _MOST_OWNED,
     }
@@ -127,4 +132,5 @@ def _longest_list(view: dict[str, Any]) -> int:
     lists = [view[name] for name in ("conflicts", "invalid", "recreated", "unverifiable", "by_namespace", "by_type")]
     lists += [view["fields"], view["exclusions"], plan.gaps, plan.empty_includes, plan.warnings]
     lists += [block.lines for block in view["blocks"]]
+    lists += [view["hooks"], view["fates"], *(group.volumes for group in view["fates"])]
     return max(map(len, lists))

@@ -17,6 +17,7 @@ from pydantic import TypeAdapter
 from runner.model.location import LocationSpec, location_url
 from runner.model.restore import Action, FieldChange, RestorePlan, RestoreStep
 from runner.report.plan_outline import Exclusion, exclusions_of
+from runner.report.restore_volumes import volumes_said
 from runner.report.words import counted
 
 # Every fate, in the order in which it is said; as the last line of a plan has it.
@@ -56,6 +57,7 @@ _DEFAULTS: Final[dict[str, Any]] = {
     "preserveNodePorts": False,
     "forceConflicts": False,
     "allowEmpty": False,
+    "restoreVolumes": True,
 }
 _OWNED: Final = re.compile(r"^(its [A-Z]\w*) \S+ (is restored)")
 _NAMESPACES: Final = "namespaces"
@@ -130,11 +132,16 @@ def said(counts: Counts, *, zeros: bool = False) -> str:
 
 
 def summary(plan: RestorePlan) -> str:
-    """The line that people and their tools look for, as `Plan: 12 to create, …, 0 invalid.`; or `No changes. …`."""
+    """The line that people and their tools look for, as `Plan: 12 to create, …, 0 invalid.`; or `No changes. …`.
+
+    Volumes stand at its end: `…, 0 invalid; 3 volumes to bring back.`
+    """
     counts = counts_of(plan.steps)
-    if not plan.items and not counts["conflict"] and not counts["invalid"]:
+    volumes = volumes_said(plan)
+    if not plan.items and not counts["conflict"] and not counts["invalid"] and not volumes:
         return f"No changes. {_as_it_is(counts)}{_findings(plan, begin=' ')}"
-    return f"Plan: {said(counts, zeros=True)}{_findings(plan, begin=', ')}".rstrip(".") + "."
+    line = f"Plan: {said(counts, zeros=True)}{_findings(plan, begin=', ')}".rstrip(".")
+    return f"{line}; {volumes}." if volumes else f"{line}."
 
 
 def unverifiable(plan: RestorePlan) -> Counter[str]:
@@ -262,6 +269,9 @@ def _rule(name: str, value: Any) -> str:
         return ", ".join(f"{old} -> {new}" for old, new in sorted(value.items()))
     if name == "labels":
         return ", ".join(f"{key}={text}" for key, text in sorted(value.items()))
+    if name == "hooks":
+        # Their commands stand in a chapter of their own.
+        return ", ".join(str(hook["name"]) for hook in value.get("resources", []))
     if name == "resourceModifiers":
         # Patches may hold what is to be a secret: only whom they are for is said.
         types = sorted({str(rule["conditions"]["groupResource"]) for rule in value})

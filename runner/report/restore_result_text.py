@@ -10,6 +10,7 @@ from runner.report.paint import Paint
 from runner.report.restore_lines import flowed
 from runner.report.restore_outline import stored_at
 from runner.report.result_text import with_options
+from runner.report.volumes_result_text import restored_lines
 from runner.report.words import counted, harmless, wrapped
 
 _IN_CLUSTER = "in-cluster"  # the context of a Pod's own cluster: no option of ours names it
@@ -24,7 +25,8 @@ def render_restore_result(result: RestoreResult, *, reach: str = "", color: bool
     if not reach:
         url = with_options(stored_at(result.plan), result.plan.location)
         reach = f"--location {shlex.quote(url)}"
-    sections = (page.head(), page.failed(), page.not_planned(), page.warnings(), page.undo(reach), page.next())
+    volumes = restored_lines(result, page.paint)
+    sections = (page.head(), volumes, page.failed(), page.not_planned(), page.warnings(), page.undo(reach), page.next())
     texts = ("\n".join(section) for section in sections)
     return "\n\n".join(text for text in texts if text) + "\n"
 
@@ -34,10 +36,11 @@ class _Page:
 
     def __init__(self, result: RestoreResult, paint: Paint) -> None:
         self.result, self.plan, self.paint = result, result.plan, paint
+        self.partial = result.failed or any(volume.outcome == "failed" for volume in result.volumes)
 
     def head(self) -> Iterator[str]:
         result, target = self.result, self.plan.target
-        phase = self.paint.bad("PartiallyFailed") if result.failed else self.paint.good("Completed")
+        phase = self.paint.bad("PartiallyFailed") if self.partial else self.paint.good("Completed")
         written = result.created + result.updated + result.recreated
         speed = f", {written / result.seconds:.0f} objects/s" if result.seconds > 0 and written else ""
         name = self.paint.bold(harmless(f"Restore of {self.plan.backup.name}"))
@@ -88,6 +91,9 @@ class _Page:
             number = sum(len(step.names) for step in self.plan.steps if step.action == action)
             if number:
                 parts.append(f"{number} {words}")
+        refused = sum(volume.action == "refuse" for volume in self.plan.volumes)
+        if refused:
+            parts.append(f"data of {counted(refused, 'volume')}")
         if self.plan.gaps:
             parts.append(counted(len(self.plan.gaps), "gap"))
         if self.plan.empty_includes:
@@ -123,7 +129,7 @@ class _Page:
         return f" --context {shlex.quote(target.context)}" if target.context not in {"", _IN_CLUSTER} else ""
 
     def next(self) -> Iterator[str]:
-        if self.result.failed:
+        if self.partial:
             yield "Next:"
             yield "  see to these reasons; then the same command goes on from here: what is done"
             yield "  is found done, and nothing is created twice"

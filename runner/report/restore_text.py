@@ -30,6 +30,7 @@ from runner.report.restore_outline import (
     totals,
     unverifiable,
 )
+from runner.report.restore_volumes_text import restored_hook_lines, volume_lines
 from runner.report.words import WIDTH, counted, harmless, listed_within, wrapped
 
 # Beyond so many lines of types, creates are in the tables alone: nobody reviews fifteen thousand lines.
@@ -48,6 +49,8 @@ def render_restore_plan(plan: RestorePlan, *, color: bool, diff: bool = False) -
         page.rules(),
         page.legend(),
         page.actions(),
+        volume_lines(plan, page.paint),
+        restored_hook_lines(plan, page.paint),
         page.asked(),
         page.left_out(),
         page.gaps(),

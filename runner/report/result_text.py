@@ -12,7 +12,9 @@ from runner.model.manifest import PARTIALLY_FAILED, Listed
 from runner.model.result import Leftover, Result
 from runner.plan.verdict import blocked_by_volumes
 from runner.report.paint import Paint
-from runner.report.plan_outline import on_uncovered, volume_name
+from runner.report.plan_outline import on_uncovered
+from runner.report.volumes_outline import folded
+from runner.report.volumes_result_text import failed_gaps, result_lines
 from runner.report.words import counted, harmless, sized, wrapped
 
 _MOST_DIFFERENCES = 20
@@ -28,6 +30,7 @@ def render_result(result: Result, location_url: str, *, reach: str = "", color: 
     reach = reach or f"--location {shlex.quote(with_options(location_url, result.plan.location))}"
     sections = (
         page.head(location_url),
+        result_lines(result, page.paint),
         page.missing(),
         page.left_out(),
         page.differences(),
@@ -65,11 +68,13 @@ class _Page:
         yield from wrapped(harmless(keys), " " * 8, first="  keys  ")
 
     def missing(self) -> Iterator[str]:
-        if not self.manifest.missing:
+        told = failed_gaps(self.manifest, self.result.volumes)
+        missing = [gap for gap in self.manifest.missing if gap not in told]
+        if not missing:
             return
-        yield self.paint.bad(f"{counted(len(self.manifest.missing), 'thing')} missing from this backup:")
+        yield self.paint.bad(f"{counted(len(missing), 'thing')} missing from this backup:")
         yield ""
-        for gap in self.manifest.missing:
+        for gap in missing:
             yield f"  {self.paint.bad('?')} {harmless(gap.what)}"
             yield from wrapped(harmless(gap.reason), " " * 6)
 
@@ -105,7 +110,7 @@ class _Page:
         objects, data = ("its object is", "its data is") if one else ("their objects are", "their data is")
         yield alarm(f"{counted(len(volumes), 'volume')} uncovered: {objects} stored, {data} not:")
         yield ""
-        named = [(harmless(volume_name(self.plan, volume)), harmless(volume.capacity)) for volume in volumes]
+        named = [(harmless(line.name), harmless(line.first.capacity)) for line in folded(volumes)]
         width = max(len(name) for name, _ in named[:_MOST_VOLUMES])
         yield from _cut([f"{name:<{width}}  {size}".rstrip() for name, size in named], _MOST_VOLUMES, alarm("!"))
 

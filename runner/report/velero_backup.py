@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from runner.model.catalog import Committed
 from runner.model.velero import VeleroDetails
-from runner.report.backups import UNPROVEN, aligned, indented, table_of_counts, time_of
+from runner.report.backups import UNPROVEN, aligned, table_of_counts, time_of
+from runner.report.columns import indented
 from runner.report.words import counted, harmless, sized
 
 _SHOWN = 10  # messages of a kind

@@ -29,7 +29,8 @@ from runner.model.cluster import Resource
 from runner.model.event import Event
 from runner.model.inventory import Row
 from runner.model.manifest import COMPLETED, MANIFEST_FORMAT, Listed, Manifest, StoredKey
-from runner.model.plan import PLAN_FORMAT, Gap, LeftOut, Plan, PlannedCluster, Step, Uncovered
+from runner.model.plan import PLAN_FORMAT, Gap, LeftOut, Plan, PlannedCluster, Step
+from runner.model.volumes import StoredVolume, VolumesRecord
 from runner.plan.backup import sealed
 from runner.ports import ObjectStore, Pending
 
@@ -99,7 +100,7 @@ class StoredBackup:
     items: Sequence[Made] = field(default_factory=small_shop)
     missing: tuple[Gap, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
-    uncovered: tuple[Uncovered, ...] = ()
+    volumes: tuple[StoredVolume, ...] = ()
     warnings: tuple[str, ...] = ()
     lists: tuple[Listed, ...] | None = None
     member_bytes: int = MEMBER_BYTES
@@ -127,14 +128,13 @@ class StoredBackup:
                 location={"provider": "filesystem", "path": "backups"},
                 keys=f"backups/{self.cluster}/{self.policy}/{{backup}}/",
                 basis="sha256:basis",
-                volumes=(),
+                volumes=tuple(volume.planned for volume in self.volumes),
                 steps=tuple(
                     Step(r, types[r].api_version, types[r].kind, n, count, why="all")
                     for (r, n), count in counts.items()
                 ),
                 left_out=(LeftOut(what="type events", why="excludedNamespaceScopedResources", count=12),),
                 gaps=self.missing,
-                uncovered=self.uncovered,
                 empty_includes=(),
                 warnings=self.warnings,
             )
@@ -143,7 +143,7 @@ class StoredBackup:
             ARCHIVE: archive,
             INDEX: index,
             PLAN: readable(self.plan),
-            VOLUMES: readable({"formatVersion": "1.0", "volumes": self.uncovered}),
+            VOLUMES: readable(VolumesRecord(volumes=self.volumes)),
             LOG: gzip.compress(b'{"event":"started"}\n', mtime=0),
         }
 
@@ -188,6 +188,7 @@ class StoredBackup:
             "left_out": self.left_out,
             "missing": self.missing,
             "warnings": self.warnings,
+            "volumes": dict(sorted(Counter(volume.outcome for volume in self.volumes).items())),
         }
         return sealed_manifest(Manifest(**{**fields, **self.manifest_changes}), keys)
 

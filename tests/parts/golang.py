@@ -45,6 +45,16 @@ def declared(module: Path, pattern: re.Pattern[str]) -> str:
     return found[1]
 
 
+def module_folder(module: Path, name: str) -> Path:
+    """Where Go keeps the files of the module `name`, of the version that the module in the folder `module` requires."""
+    command = [_go(module), "mod", "download", "-json", name]
+    asked = subprocess.run(command, cwd=module, capture_output=True, text=True, check=False)
+    if asked.returncode != 0:
+        message = f"`go mod download {name}` in {module} failed:\n{asked.stdout}{asked.stderr}"
+        raise PartUnavailable(message)
+    return Path(json.loads(asked.stdout)["Dir"])
+
+
 def say(line: str) -> None:
     """One line of progress, at once: a build says nothing else for minutes."""
     sys.stdout.write(f"{line}\n")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 from runner.model.plan import Gap, LeftOut
 from runner.model.restore import (
@@ -14,6 +14,7 @@ from runner.model.restore import (
     ItemChange,
     RestorePlan,
     RestoreStep,
+    RestoreVolume,
     TargetCluster,
 )
 from runner.plan.restore import MISSING, SAME
@@ -24,6 +25,8 @@ TARGET = TargetCluster(UID, "prod-eu", "https://10.0.0.1:6443")
 UPDATED = "it differs: existingResourcePolicy update"
 RECREATED = "it differs: existingResourcePolicy recreate"
 ALONE = "it is there and differs: existingResourcePolicy none"
+Fate = Literal["restore", "empty", "leave", "refuse"]
+FATES: tuple[Fate, ...] = ("restore", "empty", "leave", "refuse")
 _WHYS: Mapping[Action, str] = {
     "create": MISSING,
     "update": UPDATED,
@@ -76,6 +79,23 @@ def restore_plan(steps: Iterable[RestoreStep], spec: Mapping[str, Any] | None = 
         "warnings": (),
     }
     return RestorePlan(**{**parts, **fields})
+
+
+def volume(claim: str, action: Fate, **fields: Any) -> RestoreVolume:
+    """The data of `namespace/claim`, which the backup keeps as a snapshot of an EBS volume."""
+    namespace, _, name = claim.partition("/")
+    snapshot = f"snap-{name}"
+    usual: dict[str, Any] = {
+        "namespace": namespace,
+        "claim": name,
+        "action": action,
+        "method": "native-snapshot",
+        "why": f"from {snapshot}",
+        "snapshot": snapshot,
+        "driver": "ebs.csi.aws.com",
+        "capacity": "50Gi",
+    }
+    return RestoreVolume(**{**usual, **fields})
 
 
 def names(count: int, stem: str) -> tuple[str, ...]:
@@ -144,6 +164,18 @@ def every_fate() -> RestorePlan:
             Gap("poddisruptionbudgets.policy in namespace shop-prod", "poddisruptionbudgets is forbidden"),
             Gap("the right to create services in namespace shop-prod", "the API server would refuse it"),
         ),
+        volumes=(
+            volume("shop-prod/cache", "empty", method="skip", snapshot="",
+                   why="the backup does not keep its data: volumePolicies[1]: skip (scratch)"),
+            *(volume(f"shop-prod/data-{number}", "restore") for number in range(2)),
+            volume("shop-prod/images", "leave", why="its PersistentVolume pv-7 is there: the claim binds to it again"),
+            volume("shop-prod/queue", "refuse", snapshot="", why="the backup has no data of it: its snapshot failed"),
+            volume("shop-prod/slow", "restore", method="csi-snapshot", driver="rbd.csi.ceph.com",
+                   snapshot="0001-0009-rook-ceph-0000000000000002-ffaaeed4-7b3a-11ee-b962-0242ac120002",
+                   why="from 0001-0009-rook-ceph-0000000000000002-ffaaeed4-7b3a-11ee-b962-0242ac120002, "
+                   "which was not complete when the backup ended"),
+            volume("shop-prod/tmp", "leave", why="its PersistentVolume pv-9 is there: the claim binds to it again"),
+        ),
         empty_includes=('includedNamespaces "shp-*" matches no namespace',),
         warnings=(
             "horizontalpodautoscalers.autoscaling: autoscaling/v2beta2 is not served any more: they are sent as "
@@ -170,6 +202,17 @@ def elsewhere() -> RestorePlan:
             "storageClassMapping": {"gp3": "standard", "efs": "nfs"},
             "labels": {"restored": "drill"},
             "preserveNodePorts": True,
+            "restoreVolumes": True,
+            "hooks": {
+                "resources": [
+                    {
+                        "name": "warm",
+                        "includedNamespaces": ["shop-*"],
+                        "labelSelector": {"matchLabels": {"app": "api"}},
+                        "postHooks": [{"exec": {"command": ["/bin/sh", "-c", "curl -s localhost/warm"]}}],
+                    }
+                ]
+            },
             "existingResourcePolicy": "none",
             "resourceModifiers": [
                 {"conditions": {"groupResource": "deployments.apps"},
@@ -179,6 +222,7 @@ def elsewhere() -> RestorePlan:
             ],
         },
         location={"provider": "filesystem", "path": "/backups"},
+        volumes=(volume("shop-dr/data-0", "restore", source="shop"),),
         server_dry_run=True,
     )  # fmt: skip
 
@@ -211,6 +255,7 @@ def left_alone() -> RestorePlan:
 def hostile() -> RestorePlan:
     """Names, values and reasons of somebody who wants to be more than text."""
     bad = "`<img src=x onerror=alert(1)>` @everyone [x](javascript:alert(1)) | \x1b[2K\r\u202eliame"
+    odd = bad.replace("|", "")
     return restore_plan(
         [
             step("clusterroles.rbac.authorization.k8s.io", "create", bad, "<!-- --> ```"),
@@ -220,6 +265,7 @@ def hostile() -> RestorePlan:
         changes=(differs("shop/configmaps", "web", FieldChange(f"data[{bad}]", "\x1b]0;x\x07", {"a": "\n# b"}, bad)),),
         gaps=(Gap("pods in namespace shop", "\n\n# Approved by @admin\nsee https://evil.example"),),
         warnings=("line\none www.evil.example",),
+        volumes=tuple(volume(f"{bad}/{bad}", fate, source=bad, snapshot=bad, why=odd, capacity=odd) for fate in FATES),
         target=TargetCluster(UID, "prod\x1b[31m", "https://evil.example/`|"),
     )
 

@@ -29,7 +29,8 @@ def store_with(*keys: str, uploads: tuple[str, ...] = ()) -> MemoryStore:
 
 def found(store: ObjectStore, backup: str = "new") -> tuple[bool, tuple[Leftover, ...]]:
     """Whether the name is taken, and what is left."""
-    return find_leftovers(store, Retrier(SimulatedClock(), RecordingObserver()), PREFIX, backup)
+    there = find_leftovers(store, Retrier(SimulatedClock(), RecordingObserver()), PREFIX)
+    return backup in there.committed, there.leftovers
 
 
 def test_an_empty_store_has_nothing() -> None:

@@ -19,7 +19,9 @@ from runner.model.inventory import (
     Inventory,
     NamespaceFacts,
     PodFacts,
+    PodVolume,
     Row,
+    SnapshotClassFacts,
     Unreadable,
     VolumeFacts,
 )
@@ -31,6 +33,9 @@ from runner.plan.backup import plan_backup
 UID = "11111111-2222-4333-8444-555555555555"
 VERBS = ("create", "delete", "get", "list", "patch", "update", "watch")
 LOCATION = {"provider": "filesystem", "path": "/backups"}
+S3 = {"provider": "s3", "objectStorage": {"bucket": "shop"}, "config": {"region": "eu-west-1"}}
+SNAPSHOT_LOCATION = {"provider": "aws", "config": {"region": "eu-west-1"}}
+SNAPSHOT_CLASSES = "volumesnapshotclasses.snapshot.storage.k8s.io"
 RBAC = "rbac.authorization.k8s.io"
 
 
@@ -73,6 +78,7 @@ TYPES = tuple(
             _type(f"clusterroles.{RBAC}", "ClusterRole", namespaced=False),
             _type(f"rolebindings.{RBAC}", "RoleBinding"),
             _type(f"roles.{RBAC}", "Role"),
+            _type(SNAPSHOT_CLASSES, "VolumeSnapshotClass", namespaced=False),
         )
     )
 )
@@ -89,8 +95,12 @@ def policy(**spec: Any) -> ResolvedPolicy:
         }
     )
     location = document.spec.storage_location
+    snapshots = document.spec.snapshot_location
     assert not isinstance(location, str), "tests of the planner write their location out"
-    return ResolvedPolicy(policy=document, location=location, location_name="", file="policy.yaml")
+    assert not isinstance(snapshots, str), "and that of snapshots"
+    return ResolvedPolicy(
+        policy=document, location=location, location_name="", file="policy.yaml", snapshot_location=snapshots
+    )
 
 
 def resource(name: str) -> Resource:
@@ -108,23 +118,49 @@ def named(*names: str) -> list[Row]:
     return [row(name) for name in names]
 
 
-def claim(name: str, volume: str = "", **fields: Any) -> Row:
-    """A claim of 10Gi of gp3, bound where it names a volume."""
+CLAIM_FACTS = frozenset(ClaimFacts.__struct_fields__)
+VOLUME_FACTS = frozenset(VolumeFacts.__struct_fields__)
+POD_FACTS = frozenset(PodFacts.__struct_fields__)
+
+
+def claim(name: str, volume: str = "", labels: dict[str, str] | None = None, **fields: Any) -> Row:
+    """A claim of 10Gi of gp3, bound where it names a volume; fields are those of its facts, or of the row."""
+    about, rest = _split(CLAIM_FACTS, fields)
     phase = "Bound" if volume else "Pending"
-    return row(name, facts=ClaimFacts(volume=volume, storage_class="gp3", capacity="10Gi", phase=phase), **fields)
+    facts = {"volume": volume, "storage_class": "gp3", "capacity": "10Gi", "phase": phase, **about}
+    return row(name, labels, facts=ClaimFacts(**facts), **rest)
 
 
-def volume(name: str, claimed: str = "", **fields: Any) -> Row:
-    """A volume of 10Gi of gp3; `claimed` is namespace/name."""
-    facts = VolumeFacts(
-        claim=claimed, storage_class="gp3", capacity="10Gi", source="ebs.csi.aws.com", handle=f"vol-{name}"
-    )
-    return row(name, facts=facts, **fields)
+def volume(name: str, claimed: str = "", labels: dict[str, str] | None = None, **fields: Any) -> Row:
+    """A volume of 10Gi of gp3, of the EBS driver; `claimed` is namespace/name."""
+    about, rest = _split(VOLUME_FACTS, fields)
+    facts = {
+        "claim": claimed,
+        "storage_class": "gp3",
+        "capacity": "10Gi",
+        "source": "ebs.csi.aws.com",
+        "handle": f"vol-{name}",
+        "type": "csi",
+        **about,
+    }
+    return row(name, labels, facts=VolumeFacts(**facts), **rest)
 
 
-def pod(name: str, *claims: str, **fields: Any) -> Row:
-    """A Pod that mounts claims."""
-    return row(name, facts=PodFacts(claims=claims, priority_class="", service_account="default"), **fields)
+def pod(name: str, *claims: str, labels: dict[str, str] | None = None, **fields: Any) -> Row:
+    """A Pod that mounts claims; `volumes` are its own."""
+    about, rest = _split(POD_FACTS, fields)
+    facts = {"claims": claims, "priority_class": "", "service_account": "default", **about}
+    return row(name, labels, facts=PodFacts(**facts), **rest)
+
+
+def pod_volume(name: str, kind: str = "emptyDir", **fields: Any) -> PodVolume:
+    """A volume within a Pod."""
+    return PodVolume(name=name, type=kind, **fields)
+
+
+def snapshot_class(name: str, driver: str, labels: dict[str, str] | None = None, *, default: bool = False) -> Row:
+    """A VolumeSnapshotClass."""
+    return row(name, labels, facts=SnapshotClassFacts(driver=driver, default=default))
 
 
 def binding(name: str, role: str, *accounts: str, **fields: Any) -> Row:
@@ -195,6 +231,10 @@ def why(plan: Plan, what: str) -> str:
 def left_out(plan: Plan) -> dict[str, str]:
     """What a plan leaves out, and the rule; items with their number: `items (2)`."""
     return {left.what if left.count is None else f"{left.what} ({left.count})": left.why for left in plan.left_out}
+
+
+def _split(known: frozenset[str], fields: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    return {n: v for n, v in fields.items() if n in known}, {n: v for n, v in fields.items() if n not in known}
 
 
 def _name(found: Row) -> str:

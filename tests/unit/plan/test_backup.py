@@ -6,7 +6,9 @@ import msgspec
 import pytest
 
 from runner.model.canonical import canonical, digest, readable
-from runner.model.plan import Gap, LeftOut, Plan, PlannedCluster, Step, Uncovered
+from runner.model.hooks import PlannedHook
+from runner.model.plan import Gap, LeftOut, Plan, PlannedCluster, Step
+from runner.model.volumes import PlannedVolume
 from runner.plan.backup import sealed
 from runner.plan.order import PRIORITIES, step_key
 from tests.unit.plan.build import (
@@ -165,13 +167,14 @@ OTHERWISE = {
     "location": {},
     "keys": "/elsewhere",
     "basis": "sha256:other",
-    "volumes": ("persistentvolumes/x",),
+    "volumes": (PlannedVolume("skip", "why", volume="x"),),
     "steps": (),
     "left_out": (LeftOut("items", "why"),),
     "gaps": (Gap("secrets", "no"),),
-    "uncovered": (Uncovered("a/b", "c", "1Gi", "d", "e", "f"),),
     "empty_includes": ("nothing",),
     "warnings": ("warned",),
+    "hooks": (PlannedHook("a", "b", "c", "pre", ("sync",), "fail", 30, "why"),),
+    "snapshot_location": {},
 }
 
 

@@ -10,7 +10,8 @@ from runner.errors import ExitCode
 from runner.model.cluster import DiscoveryFailure
 from runner.model.inventory import Row, Unreadable
 from runner.plan.verdict import blocked_by_volumes, plan_exit_code
-from tests.unit.plan.build import RBAC, claim, counts, named, namespace, planned, seen, volume
+from tests.unit.plan.build import RBAC, claim, counts, named, namespace, planned, pod, seen, volume
+from tests.unit.plan.ledgers import FILES
 
 CLUSTER = {"shop/configmaps": named("web"), "shop/secrets": named("tls"), "nodes": named("n1")}
 
@@ -202,3 +203,42 @@ def test_labels_that_may_not_be_read_are_a_gap() -> None:
         namespaceSelector={"matchLabels": {"team": "a"}},
     )
     assert any(gap.what == "namespaces shop" and "namespaceSelector" in gap.reason for gap in plan.gaps)
+
+
+# warnings
+
+ONE_MAP = {"shop/configmaps": named("web")}
+
+
+def test_commands_on_this_machine_are_a_warning() -> None:
+    """Whoever reviews the plan must see what would be run outside the cluster."""
+    hooks = {"beforeRun": [{"command": ["notify", "--begin"]}], "onFailure": [{"command": ["page"]}]}
+    assert planned(ONE_MAP, hooks=hooks).warnings == (
+        "this policy runs 2 commands on the machine that runs it: notify --begin; page",
+    )
+    (alone,) = planned(ONE_MAP, hooks={"onSuccess": [{"command": ["notify"]}]}).warnings
+    assert alone == "this policy runs a command on the machine that runs it: notify"
+    assert planned(ONE_MAP, hooks={}).warnings == ()
+
+
+def test_files_that_may_change_meanwhile_are_one_warning() -> None:
+    """Those that Pods mount and no hook freezes, as a number; others are not counted."""
+    contents = {
+        "shop/persistentvolumeclaims": [claim(name, f"pv-{name}") for name in ("a", "b", "frozen", "idle", "job")],
+        "shop/pods": [
+            pod("x", "a", "b", phase="Running"),
+            pod("db", "frozen", phase="Running", containers=("db",), labels={"app": "db"}),
+            pod("job", "job", phase="Succeeded"),
+        ],
+        "persistentvolumes": [volume(f"pv-{name}", f"shop/{name}") for name in ("a", "b", "frozen", "idle", "job")],
+    }
+    freeze = {
+        "name": "freeze",
+        "labelSelector": {"matchLabels": {"app": "db"}},
+        "pre": [{"exec": {"command": ["sync"]}}],
+    }
+    spec = {**FILES, "hooks": {"resources": [freeze]}, "volumePolicies": [{"action": {"type": "fs-backup"}}]}
+    assert planned(contents, **spec).warnings == (
+        "2 volumes are stored file by file while Pods may write, and no hook freezes them: files may not fit together",
+    )
+    assert planned({**contents, "shop/pods": []}, **{**spec, "hooks": {}}).warnings == ()

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import dataclasses
+from typing import Any
+
 import msgspec
 
 from runner.model.cluster import ClusterIdentity
 from runner.model.inventory import Unreadable
 from runner.plan.stale import differences, policy_reasons, stale_reasons
-from tests.unit.plan.build import claim, named, namespace, planned, policy, seen, volume
+from tests.unit.plan.build import (
+    SNAPSHOT_CLASSES,
+    SNAPSHOT_LOCATION,
+    claim,
+    named,
+    namespace,
+    planned,
+    pod,
+    pod_volume,
+    policy,
+    seen,
+    snapshot_class,
+    volume,
+)
 
 CLUSTER = {
     "shop/configmaps": named("web", "api"),
@@ -54,6 +70,35 @@ def test_a_changed_policy_or_location_forbids_it() -> None:
     assert "the storage location has changed since" in policy_reasons(plan, moved)
 
 
+def test_a_changed_snapshot_location_forbids_it() -> None:
+    """It may stand in a document of its own, which the policy only names."""
+    plan = planned(CLUSTER, snapshotLocation=SNAPSHOT_LOCATION)
+    resolved = policy(snapshotLocation=SNAPSHOT_LOCATION)
+    assert policy_reasons(plan, resolved) == ()
+    elsewhere = policy(snapshotLocation={**SNAPSHOT_LOCATION, "config": {"region": "us-east-1"}}).snapshot_location
+    for moved in (elsewhere, None):
+        reasons = policy_reasons(plan, dataclasses.replace(resolved, snapshot_location=moved))
+        assert reasons == ("the snapshot location has changed since",)
+
+
+def test_a_volume_that_was_replaced_forbids_it() -> None:
+    """Under the same name is another disk now: a run would snapshot what nobody means."""
+    plan = planned(CLUSTER)
+    other = msgspec.structs.replace(volume("pv-1", "shop/data"), uid="another")
+    now = {**CLUSTER, "persistentvolumes": [other]}
+    assert stale_reasons(plan, planned(now), seen(now)) == ("persistentvolumes/pv-1 is another one now",)
+
+
+def test_a_volume_that_may_not_be_read_any_more_is_not_gone() -> None:
+    """The claim still names it: that is a difference, and no proof that it went."""
+    plan = planned(CLUSTER)
+    unread = seen(
+        {key: rows for key, rows in CLUSTER.items() if key != "persistentvolumes"},
+        unreadable=[Unreadable("persistentvolumes", "", "forbidden")],
+    )
+    assert stale_reasons(plan, planned(unread), unread) == ()
+
+
 def test_other_differences_are_worth_reading() -> None:
     """More, fewer, new and no items of a type, and what cannot be read any more: said, and no reason to stop."""
     plan = planned(CLUSTER)
@@ -74,3 +119,41 @@ def test_other_differences_are_worth_reading() -> None:
         "configmaps in shop: 3 items now, 2 when it was planned",
         "pods cannot be read any more: forbidden",
     )
+
+
+DISKS: dict[str, Any] = {
+    "shop/persistentvolumeclaims": [claim("data", "pv-1"), claim("logs", "pv-2")],
+    "shop/pods": [pod("web", volumes=(pod_volume("cache"),))],
+    "persistentvolumes": [
+        volume("pv-1", "shop/data", source="disk.example.com"),
+        volume("pv-2", "shop/logs", source="disk.example.com"),
+    ],
+    SNAPSHOT_CLASSES: [snapshot_class("fast", "disk.example.com")],
+}
+ONLY: dict[str, Any] = {"includedNamespaces": ["shop"], "volumePolicies": [{"action": {"type": "snapshot"}}]}
+
+
+def test_a_volume_that_would_be_kept_otherwise_is_a_difference() -> None:
+    """Its class is gone, or is another; it has grown; one is new. What is within Pods comes and goes."""
+    plan = planned(DISKS, **ONLY)
+    gone = planned({**DISKS, SNAPSHOT_CLASSES: []}, **ONLY)
+    said = "would be uncovered now, and was planned as csi-snapshot: volumePolicies[0]: every volume; but no"
+    assert [text.partition(" VolumeSnapshotClass")[0] for text in differences(plan, gone)] == [
+        f"volume shop/data {said}",
+        f"volume shop/logs {said}",
+    ]
+    other = {
+        **DISKS,
+        "shop/persistentvolumeclaims": [claim("data", "pv-1"), claim("logs", "pv-2", capacity="20Gi"), claim("new")],
+        "shop/pods": [pod("web", volumes=(pod_volume("tmp"),))],
+        SNAPSHOT_CLASSES: [snapshot_class("slow", "disk.example.com")],
+    }
+    now = planned(other, **ONLY)
+    assert differences(plan, now) == (
+        "persistentvolumeclaims in shop: 3 items now, 2 when it was planned",
+        "volume shop/new is new since the plan, and not stored",
+        "volume shop/data would be snapshotted by class slow now, and was planned with fast",
+        "volume shop/logs would be snapshotted by class slow now, and was planned with fast",
+        "volume shop/logs has 20Gi now, and had 10Gi when it was planned",
+    )
+    assert stale_reasons(plan, now, seen(other)) == ()

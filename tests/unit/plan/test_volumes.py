@@ -1,77 +1,188 @@
-"""Tests of the volumes that a plan names: all selected ones, and those whose data nothing protects."""
+"""Tests of the ledger: every selected volume is a line, and says what becomes of it and why."""
 
 from __future__ import annotations
 
-from tests.unit.plan.build import claim, planned, row, volume
+import pytest
+
+from runner.model.inventory import Owner
+from runner.model.volumes import PlannedVolume
+from tests.unit.plan.build import (
+    SNAPSHOT_CLASSES,
+    SNAPSHOT_LOCATION,
+    claim,
+    counts,
+    named,
+    planned,
+    pod,
+    pod_volume,
+    snapshot_class,
+    volume,
+)
+from tests.unit.plan.ledgers import DATA, DRIVER, FILES, disk, ebs, lines, one, rules
+
+# what is a line
 
 
-def test_every_bound_claim_is_uncovered_by_name() -> None:
-    """Each bound claim is a line with volume, size, class and driver; a pending one holds no data."""
-    plan = planned(
-        {
-            "shop/persistentvolumeclaims": [claim("data", "pv-1"), claim("pending")],
-            "persistentvolumes": [volume("pv-1", "shop/data")],
-        }
+def test_a_line_says_what_a_claim_has() -> None:
+    """The claim with its volume, size, class, driver, the provider's handle and the volume's uid."""
+    assert one(DATA, ebs()) == PlannedVolume(
+        method="uncovered",
+        why="no rule protects it",
+        claim="shop/data",
+        volume="pv-1",
+        capacity="10Gi",
+        storage_class="gp3",
+        source="ebs.csi.aws.com",
+        handle="vol-pv-1",
+        uid="uid-pv-1",
     )
-    (uncovered,) = plan.uncovered
-    assert (uncovered.claim, uncovered.volume) == ("shop/data", "pv-1")
-    assert (uncovered.capacity, uncovered.storage_class) == ("10Gi", "gp3")
-    assert uncovered.source == "ebs.csi.aws.com"
-    assert "its data is not" in uncovered.why
 
 
-def test_a_volume_without_a_selected_claim_is_uncovered_by_its_own_name() -> None:
-    """A volume that is selected, and whose claim is not (or is gone), is a line as well, once."""
+def test_every_selected_volume_is_a_line() -> None:
+    """Claims, volumes that no selected claim has, and volumes within Pods; sorted by name, each once."""
     plan = planned(
         {
+            "shop/persistentvolumeclaims": [DATA, claim("pending")],
             "other/persistentvolumeclaims": [claim("data", "pv-2")],
-            "persistentvolumes": [volume("pv-1", "gone/data"), volume("pv-2", "other/data"), volume("pv-3")],
+            "shop/pods": [pod("web-0", "data", volumes=(pod_volume("cache"), pod_volume("host", "hostPath")))],
+            "persistentvolumes": [ebs(), volume("pv-2", "other/data"), volume("pv-3", "shop/data"), volume("pv-4")],
         },
         excludedNamespaces=["other"],
         includedClusterScopedResources="all",
     )
-    assert [(found.claim, found.volume) for found in plan.uncovered] == [
-        ("", "pv-3"),
-        ("gone/data", "pv-1"),
-        ("other/data", "pv-2"),
-    ]
+    assert lines(plan) == {
+        "pv-2": ("uncovered", "no rule protects it"),
+        "pv-3": ("uncovered", "no rule protects it"),  # released: another claim has that name now
+        "pv-4": ("uncovered", "no rule protects it"),
+        "shop/data": ("uncovered", "no rule protects it"),
+        "shop/pending": ("skip", "it is not bound to a volume, and holds no data"),
+        "shop/web-0:cache": ("uncovered", "no rule protects it"),
+        "shop/web-0:host": ("uncovered", "no rule protects it"),
+    }
 
 
-def test_the_driver_is_known_though_the_volume_is_not_selected() -> None:
-    """The label selector takes the claim and not its volume: the line still says who provides it."""
-    labels = {"app": "web"}
-    plan = planned(
-        {
-            "shop/persistentvolumeclaims": [claim("data", "pv-1", labels=labels)],
-            "persistentvolumes": [volume("pv-1", "shop/data")],
-        },
-        labelSelector={"matchLabels": labels},
+def test_what_is_not_selected_has_no_line() -> None:
+    """Only what is selected is counted: nobody asked for the others."""
+    contents = {
+        "shop/persistentvolumeclaims": [DATA],
+        "shop/pods": [pod("web", volumes=(pod_volume("cache"),))],
+        "persistentvolumes": [ebs(), volume("pv-2")],
+    }
+    assert (
+        planned(contents, includedNamespaces=["shop"], excludedNamespaceScopedResources=["pvc", "pods"]).volumes == ()
     )
-    assert [found.source for found in plan.uncovered] == ["ebs.csi.aws.com"]
+
+
+@pytest.mark.parametrize("phase", ["Succeeded", "Failed"])
+def test_a_pod_that_is_over_has_no_volumes(phase: str) -> None:
+    """They are gone with it."""
+    assert planned({"shop/pods": [pod("job", volumes=(pod_volume("cache"),), phase=phase)]}).volumes == ()
+
+
+def test_volumes_are_looked_at_where_they_are_not_taken() -> None:
+    """Excluded PersistentVolumes, snapshot classes and Pods decide on claims all the same, and are not stored."""
+    contents = {
+        "shop/persistentvolumeclaims": [DATA],
+        "shop/pods": [pod("web", "data")],
+        "persistentvolumes": [disk()],
+        SNAPSHOT_CLASSES: [snapshot_class("fast", DRIVER)],
+    }
+    plan = planned(contents, volumePolicies=rules("snapshot"), includedResources=["pvc"], includeClusterResources=False)
+    assert lines(plan) == {"shop/data": ("csi-snapshot", "volumePolicies[0]: every volume")}
+    assert counts(plan) == {"shop/persistentvolumeclaims": 1}
 
 
 def test_a_plan_names_every_volume_it_rests_on() -> None:
-    """Claims and volumes that are selected stand in the plan: one that is gone makes a saved plan stale."""
+    """Claims and volumes of the ledger: one that is gone makes a saved plan stale."""
     plan = planned(
         {
-            "shop/persistentvolumeclaims": [claim("data", "pv-1"), claim("pending")],
-            "shop/configmaps": [row("web")],
-            "persistentvolumes": [volume("pv-1", "shop/data"), volume("pv-2")],
+            "shop/persistentvolumeclaims": [DATA, claim("pending")],
+            "shop/configmaps": named("web"),
+            "persistentvolumes": [ebs(), volume("pv-2")],
         },
         includedNamespaces=["shop"],
     )
-    assert plan.volumes == (
+    assert plan.rests_on == (
         "persistentvolumeclaims/shop/data",
         "persistentvolumeclaims/shop/pending",
         "persistentvolumes/pv-1",
     )
 
 
-def test_claims_that_are_left_out_are_not_uncovered() -> None:
-    """Only what is selected is counted: nobody asked for the others."""
-    contents = {
-        "shop/persistentvolumeclaims": [claim("data", "pv-1")],
-        "persistentvolumes": [volume("pv-1", "shop/data")],
+# volumes within Pods
+
+
+def test_nothing_reaches_a_pods_own_volumes() -> None:
+    """They can be skipped, and nothing else; what is in memory is, by itself."""
+    own = (
+        pod_volume("cache"),
+        pod_volume("host", "hostPath"),
+        pod_volume("share", "nfs", server="a", path="/x"),
+        pod_volume("shm", memory=True),
+    )
+    policies = [
+        {"conditions": {"volumeTypes": ["emptyDir"]}, "action": {"type": "skip", "reason": "scratch"}},
+        {"conditions": {"nfs": {"server": "a"}}, "action": {"type": "fs-backup"}},
+        {"action": {"type": "snapshot"}},
+    ]
+    assert lines(planned({"shop/pods": [pod("web", volumes=own)]}, **FILES, volumePolicies=policies)) == {
+        "shop/web:cache": ("skip", "volumePolicies[0]: volumeTypes emptyDir (scratch)"),
+        "shop/web:host": (
+            "uncovered",
+            "volumePolicies[2]: every volume; but no snapshot reaches a Pod's own hostPath",
+        ),
+        "shop/web:share": ("uncovered", "volumePolicies[1]: nfs a; but no Job can mount a Pod's own nfs"),
+        "shop/web:shm": ("skip", "it is in memory, and gone with its Pod"),
     }
-    plan = planned(contents, includedNamespaces=["shop"], excludedNamespaceScopedResources=["pvc"])
-    assert (plan.uncovered, plan.volumes) == ((), ())
+
+
+def test_the_claim_of_a_generic_ephemeral_volume() -> None:
+    """Its claim is a line like others, and goes by the type ephemeral as well."""
+    own = claim("web-scratch", "pv-1", owners=(Owner("Pod", "web", "uid-web"),))
+    policies = rules(({"volumeTypes": ["ephemeral"]}, "skip"), "snapshot")
+    assert one(own, volume("pv-1", "shop/web-scratch"), volumePolicies=policies).method == "skip"
+
+
+# claims without a volume
+
+
+def test_an_unbound_claim_is_decided_by_rules_of_its_phase() -> None:
+    """Others do not mean it, whatever they ask for: it holds no data."""
+    contents = {"shop/persistentvolumeclaims": [claim("data")]}
+    assert lines(planned(contents, volumePolicies=rules("snapshot")))["shop/data"][0] == "skip"
+    phase = {"pvcPhase": ["Pending"]}
+    skipped = planned(contents, volumePolicies=rules((phase, "skip")))
+    assert lines(skipped) == {"shop/data": ("skip", "volumePolicies[0]: pvcPhase Pending")}
+    wanted = planned(contents, volumePolicies=rules((phase, "snapshot")))
+    assert lines(wanted) == {
+        "shop/data": ("uncovered", "volumePolicies[0]: pvcPhase Pending; but the claim is unbound")
+    }
+
+
+def test_a_volume_is_the_line_of_the_claim_that_has_it() -> None:
+    """A claim that waits for another one's volume holds no data; one that has lost it is uncovered."""
+    contents = {
+        "shop/persistentvolumeclaims": [
+            DATA,
+            claim("lost", "pv-1", phase="Lost"),
+            claim("waits", "pv-1", phase="Pending"),
+        ],
+        "persistentvolumes": [ebs()],
+    }
+    plan = planned(contents, snapshotLocation=SNAPSHOT_LOCATION)
+    assert lines(plan) == {
+        "shop/data": ("native-snapshot", "snapshotLocation"),
+        "shop/lost": ("uncovered", "the claim is Lost: its PersistentVolume is gone, or bound to another claim"),
+        "shop/waits": ("skip", "it is not bound to a volume, and holds no data"),
+    }
+    assert [line.volume for line in plan.volumes] == ["pv-1", "", ""]
+
+
+def test_a_claim_whose_volume_is_not_there() -> None:
+    """Its data is nowhere, whatever a rule asks for; a rule that skips it is content."""
+    contents = {"shop/persistentvolumeclaims": [DATA]}
+    bare = lines(planned(contents, snapshotLocation=SNAPSHOT_LOCATION))
+    assert bare == {"shop/data": ("uncovered", "its PersistentVolume pv-1 is not there")}
+    asked = lines(planned(contents, volumePolicies=rules("snapshot")))
+    assert asked["shop/data"][1] == "volumePolicies[0]: every volume; but its PersistentVolume pv-1 is not there"
+    assert lines(planned(contents, volumePolicies=rules("skip")))["shop/data"][0] == "skip"

@@ -11,7 +11,8 @@ import pytest
 from runner.archive.layout import ARCHIVE, INDEX, LOG
 from runner.model.catalog import Address, Catalog, Committed, Unfinished, Unreadable, Verified
 from runner.model.manifest import PARTIALLY_FAILED, Listed
-from runner.model.plan import Gap, LeftOut, Uncovered
+from runner.model.plan import Gap, LeftOut
+from runner.model.volumes import PlannedVolume, Snapshot, VolumesRecord
 from runner.report.backups import (
     list_as_json,
     list_names,
@@ -22,6 +23,7 @@ from runner.report.backups import (
 )
 from tests.fakes.stored_backup import StoredBackup
 from tests.golden.golden import assert_golden
+from tests.unit.report.ledger import disk, failed, scratch, stored, untouched
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "backups"
 NOW = datetime(2026, 1, 9, 12, tzinfo=UTC)
@@ -44,6 +46,7 @@ def _catalog() -> Catalog:
                     name="shop-20260109020000-a1b2",
                     phase=PARTIALLY_FAILED,
                     missing=(Gap("pods in namespace shop", "forbidden"),),
+                    manifest_changes={"volumes": {"failed": 1, "skipped": 9, "stored": 36}},
                     completed=NOW - timedelta(hours=10),
                 )
             ),
@@ -68,9 +71,14 @@ def _eventful() -> StoredBackup:
         phase=PARTIALLY_FAILED,
         missing=(Gap("secrets in namespace shop", 'secrets is forbidden: User "ci" cannot list'),),
         left_out=(LeftOut(what="pods", why="it is being deleted", count=1),),
-        uncovered=(
-            Uncovered("shop/data-postgres-0", "pvc-1", "20Gi", "gp3", "csi", "no rule protects it"),
-            Uncovered("", "pv-spare", "5Gi", "", "nfs", "nothing claims it"),
+        volumes=(
+            stored(disk("shop/data-postgres-0"), frozen=0.312),
+            stored(disk("shop/data-postgres-1"), adopted=True),
+            failed(disk("shop/odd\x1b[2J"), "VolumeLimitExceeded: the quota \u202ehas no room"),
+            stored(disk("shop/slow", method="csi-snapshot"), snapshot=Snapshot("csi", "handle-1", "cut")),
+            *(untouched(scratch(f"shop/web-7d9f6c5b8-x2x4{letter}")) for letter in "bcd"),
+            *(untouched(scratch(f"shop/odd-{number}x", "tmp")) for number in range(12)),
+            untouched(PlannedVolume("uncovered", "nothing claims it", volume="pv-spare", capacity="5Gi")),
         ),
         warnings=("2 Secrets will lie in the archive in plain text", "odd \x1b[31mcolours\u202e"),
         lists=(
@@ -119,22 +127,34 @@ def test_notes_of_the_list() -> None:
 def test_a_backup_that_went_well() -> None:
     """No section without content."""
     backup = StoredBackup()
-    assert_golden(GOLDEN / "describe.txt", render_backup(_committed(backup), backup.plan))
+    assert_golden(
+        GOLDEN / "describe.txt", render_backup(_committed(backup), backup.plan, VolumesRecord(volumes=backup.volumes))
+    )
 
 
 def test_a_backup_with_something_to_tell() -> None:
     """Every section, nothing that steers a terminal."""
     backup = _eventful()
-    text = render_backup(_committed(backup), backup.plan)
+    text = render_backup(_committed(backup), backup.plan, VolumesRecord(volumes=backup.volumes))
     assert_golden(GOLDEN / "describe-partial.txt", text)
     assert all(character.isprintable() or character == "\n" for character in text)
+
+
+def test_a_volume_that_failed_is_told_once() -> None:
+    """It is missing from the backup, too: it stands among the volumes alone."""
+    ledger = (failed(disk("shop/data"), "the quota has no room"),)
+    backup = StoredBackup(volumes=ledger, missing=(Gap("volume shop/data", "the quota has no room"),))
+    text = render_backup(_committed(backup), backup.plan, VolumesRecord(volumes=ledger))
+    assert text.count("the quota has no room") == 1
+    assert "Missing" not in text
 
 
 def test_a_backup_without_its_plan() -> None:
     """What only the plan knows is not there; the rest is."""
     backup = _eventful()
-    text = render_backup(_committed(backup), None)
+    text = render_backup(_committed(backup), None, None)
     assert "events" not in text
+    assert "Volumes" not in text
     assert "pods (1): it is being deleted" in text
 
 

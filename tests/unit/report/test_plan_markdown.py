@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from runner.model.cluster import ItemId
+from runner.model.hooks import PlannedHook
 from runner.model.inventory import Unreadable
-from runner.model.plan import LeftOut, Plan, Uncovered
+from runner.model.plan import LeftOut, Plan
+from runner.model.volumes import Method, PlannedVolume
 from runner.plan.changes import Changes, Dropped, FieldChange
 from runner.report.plan_markdown import COMMENT_LIMIT, render_plan_markdown
 from tests.unit.plan.build import claim, named, planned, seen, volume
@@ -142,8 +144,13 @@ def many(namespaces: int, volumes: int = 0) -> Plan:
         {f"team-{number:04}/{name}": named("a") for number in range(namespaces) for name in ("configmaps", "secrets")}
     )
     steps = tuple(msgspec.structs.replace(step, count=place + 1) for place, step in enumerate(plan.steps))
-    uncovered = tuple(Uncovered(f"team/data-{number}", "pv", "1Gi", "gp3", "ebs", "why") for number in range(volumes))
-    return msgspec.structs.replace(plan, steps=steps, uncovered=uncovered)
+    ledger = tuple(
+        PlannedVolume(
+            "uncovered", "why", f"team/data-{number}", "pv", capacity="1Gi", storage_class="gp3", source="ebs"
+        )
+        for number in range(volumes)
+    )
+    return msgspec.structs.replace(plan, steps=steps, volumes=ledger)
 
 
 @pytest.mark.parametrize(
@@ -187,6 +194,9 @@ def test_any_limit_is_kept_and_used(limit: int) -> None:
 # strangers
 
 
+METHODS: tuple[Method, ...] = ("native-snapshot", "csi-snapshot", "fs-backup", "skip", "uncovered")
+
+
 def hostile(name: str, reason: str) -> tuple[Plan, Changes]:
     """A plan in which everything that comes from elsewhere is `name` or `reason`."""
     inventory = seen(CLUSTER, unreadable=[Unreadable("pods", "shop", reason)])
@@ -198,11 +208,17 @@ def hostile(name: str, reason: str) -> tuple[Plan, Changes]:
         steps=(first, *plan.steps[1:], odd),
         keys=name,
         policy_name=name,
-        uncovered=(Uncovered(name, name, name, name, name, reason),),
+        volumes=tuple(
+            PlannedVolume(method, reason, name, name, capacity=name, storage_class=name, source=name, handle=name,
+                          snapshot_class=name)
+            for method in METHODS
+        ),
+        hooks=(PlannedHook(name, name, name, "pre", (name, reason), "fail", 1, reason),),
+        policy={"spec": {"onUncovered": "warn", "hooks": {"beforeRun": [{"command": [name]}]}}},
         left_out=(LeftOut(f"type {name}", reason), LeftOut(f"type {name}2", reason), LeftOut("items", reason, 3)),
         empty_includes=(reason,),
         warnings=(reason,),
-    )
+    )  # fmt: skip
     item = ItemId("", name, name, name)
     changes = Changes(name, (item,), (item,), (item,), (item,), (item,), 1, 1,
                       (FieldChange(name, name, reason),), (Dropped(name, 1, reason),))  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import pytest
@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.model.cluster import ItemId
+from runner.model.hooks import PlannedHook
 from runner.model.inventory import Unreadable
-from runner.model.plan import Gap, LeftOut, Plan, Uncovered
+from runner.model.plan import Gap, LeftOut, Plan
+from runner.model.volumes import Method, PlannedVolume
 from runner.plan.changes import Changes, Dropped, FieldChange
 from runner.report.plan_text import render_plan
 from tests.unit.plan.build import claim, named, planned, row, seen, volume
@@ -48,8 +50,7 @@ def with_uncovered(number: int, wish: str) -> Plan:
     plan = planned(BOUND, onUncovered=wish)
     (first,) = plan.uncovered
     volumes = tuple(msgspec.structs.replace(first, claim=f"shop/data-{index}") for index in range(number))
-    claims = tuple(f"persistentvolumeclaims/{found.claim}" for found in volumes)
-    return msgspec.structs.replace(plan, uncovered=volumes, volumes=claims)
+    return msgspec.structs.replace(plan, volumes=volumes)
 
 
 # what tools look for
@@ -157,8 +158,11 @@ def test_lines_fit_a_terminal() -> None:
         assert max(map(len, found.splitlines())) <= 80
 
 
+WHEN: tuple[Literal["pre", "post"], ...] = ("pre", "post")
+
 # What a line of ours begins with; all that comes from elsewhere stands further right.
-OWN = (" ", "Trysail ", "Item actions ", "Left out:", "1 ", "These ", "Changes ", "The policy ", "Less ", "Stored in ",
+OWN = (" ", "Trysail ", "Item actions ", "Left out:", "Volumes left out:", "1 ", "2 ", "These ",
+       "Changes ", "The policy ", "Less ", "Stored in ",
        "Warning:", "─", "Plan: ")  # fmt: skip
 
 
@@ -168,19 +172,36 @@ def test_nothing_from_elsewhere_steers_a_terminal(name: str, reason: str) -> Non
     """Whatever a name or a server's error holds, no control character and no line of its own comes of it."""
     inventory = seen({"nodes": [row(name)], **BOUND}, unreadable=[Unreadable("secrets", "", reason)])
     plan = planned(inventory, includedNamespaces=["shop"], includedItems=[{"name": "*"}], onUncovered="warn")
-    odd = Uncovered(f"shop/{name}", name, name, name, name, "why")
+    methods: tuple[Method, ...] = ("native-snapshot", "csi-snapshot", "fs-backup", "skip", "uncovered")
+    odd = tuple(
+        PlannedVolume(
+            method,
+            reason,
+            f"shop/{name}",
+            name,
+            capacity=name,
+            storage_class=name,
+            source=name,
+            handle=name,
+            snapshot_class=name,
+        )
+        for method in methods
+    ) + tuple(PlannedVolume(method, reason, pod=name, pod_volume=name) for method in methods)
+    hooks = tuple(PlannedHook(name, name, name, when, (name, reason), "fail", 1, reason) for when in WHEN)
     changes = Changes(name, (ItemId("", "pods", name, name),), (), (), (), (), 0, 0,
                       (FieldChange("spec", name, None),), (Dropped(name, 1, reason),))  # fmt: skip
     strange = msgspec.structs.replace(
         plan,
-        uncovered=(odd,),
+        volumes=odd,
+        hooks=hooks,
+        policy={"spec": {"onUncovered": "warn", "hooks": {"beforeRun": [{"command": [name]}]}}},
         gaps=(Gap(name, reason),),
         left_out=(LeftOut(f"type {name}", reason), LeftOut("items", reason, 1)),
         empty_includes=(reason,),
         warnings=(name,),
         keys=name,
         policy_name=name,
-    )
+    )  # fmt: skip
     found = text(strange, changes=changes)
     assert all(line.isprintable() for line in found.split("\n"))
     assert all(not line or line.startswith(OWN) for line in found.split("\n"))

@@ -1,0 +1,77 @@
+"""Snapshots of runs that never came to their manifest: those of the very same plan are taken over, the rest is named.
+
+The providers' APIs have no way to ask for a snapshot once and only once, so each carries its run and plan as tags.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import partial
+
+from runner.engine.retry import Retrier
+from runner.errors import ClusterError, VolumeError
+from runner.model.event import Warned
+from runner.model.volumes import FoundSnapshot, Method, PlannedVolume, RunTags
+from runner.ports import Clock, Observer
+from runner.volume_ports import VolumeSnapshotter
+
+# An older snapshot shows a state that the objects of this run have long left behind.
+ADOPTED_WITHIN = timedelta(hours=1)
+
+
+@dataclass(frozen=True)
+class Left:
+    """What runs that died have left at the providers."""
+
+    adoptable: dict[tuple[Method, str], FoundSnapshot] = field(default_factory=dict)  # by the volume's uid
+    orphans: tuple[str, ...] = ()  # in words
+
+    def of(self, volumes: Sequence[PlannedVolume]) -> tuple[FoundSnapshot, ...] | None:
+        """The snapshots of a whole group; None where one lacks: a group has one point in time, or none."""
+        found = [self.adoptable.get((volume.method, volume.uid)) for volume in volumes]
+        whole = tuple(one for one in found if one is not None)
+        return whole if whole and len(whole) == len(found) else None
+
+
+def look_for_left(
+    tags: RunTags,
+    snapshotters: Mapping[Method, VolumeSnapshotter],
+    committed: Collection[str],
+    retrier: Retrier,
+    clock: Clock,
+    observer: Observer,
+) -> Left:
+    """What lies at the providers by this policy and cluster and belongs to no backup of `committed`."""
+    adoptable: dict[tuple[Method, str], FoundSnapshot] = {}
+    orphans = []
+    for method, snapshotter in sorted(snapshotters.items()):
+        try:
+            found = retrier.call("snapshots of earlier runs", partial(snapshotter.found, tags))
+        except (ClusterError, VolumeError) as error:
+            observer.notice(Warned(message=f"what earlier runs have left cannot be seen: {error.message}"))
+            continue
+        for one in sorted(found, key=lambda one: (one.snapshot.started, one.snapshot.id)):
+            if one.backup in committed or one.backup == tags.backup:
+                continue
+            key = (method, one.volume_uid)
+            # The newest of several is the one that is taken.
+            if one.plan == tags.plan and _usable(one, clock.now()):
+                if key in adoptable:
+                    orphans.append(_words(adoptable[key]))
+                adoptable[key] = one
+            else:
+                orphans.append(_words(one))
+    return Left(adoptable, tuple(sorted(orphans)))
+
+
+def _usable(found: FoundSnapshot, now: datetime) -> bool:
+    if found.snapshot.state == "failed" or not found.snapshot.started or not found.volume_uid:
+        return False
+    return now - datetime.fromisoformat(found.snapshot.started) <= ADOPTED_WITHIN
+
+
+def _words(found: FoundSnapshot) -> str:
+    what = found.snapshot.id or found.snapshot.object
+    return f"{what} of {found.claim or found.volume_uid}, by {found.backup}, which never finished (or still goes on)"

@@ -1,0 +1,203 @@
+"""Which commands are run in which Pods around their snapshots: as the policy says, or the Pods' own annotations. Pure.
+
+As in Velero, what a Pod's annotations ask for before (or after) its snapshots takes the place of the policy's hooks.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+from runner.actions.storage_facts import HOOK_GROUPS
+from runner.model.duration import seconds
+from runner.model.hooks import BackupHook, ExecHook, PlannedHook
+from runner.model.inventory import PodFacts, Row
+from runner.model.labels import matches
+from runner.model.policy import BackupPolicySpec
+from runner.plan.globs import first_match
+from runner.plan.needs import PODS
+from runner.plan.picture import Picture
+
+When = Literal["pre", "post"]
+
+_DURATION = re.compile(r"([0-9]{1,5}(h|m|s|ms))+")
+_TIMEOUT = "30s"  # Velero's
+_LONGEST = 24  # of a duration's text, as in policies
+_TIMES: tuple[When, ...] = ("pre", "post")
+_RUNS = frozenset({"Running", ""})  # phases of Pods that a command can be run in; "" where it is not known
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What is run, what is wrong, and what is unanswered."""
+
+    planned: tuple[PlannedHook, ...]  # sorted by Pod and order
+    warnings: tuple[str, ...] = ()
+    broken: Mapping[str, str] = field(default_factory=dict)  # claim -> the annotation of its Pod that does not hold
+    empty: tuple[str, ...] = ()  # hooks of the policy that match no Pod
+
+
+def planned_hooks(picture: Picture, spec: BackupPolicySpec) -> Hooks:
+    """Every hook of every selected Pod that runs."""
+    resources = spec.hooks.resources if spec.hooks is not None else ()
+    planned: list[PlannedHook] = []
+    warnings: list[str] = []
+    broken: dict[str, str] = {}
+    used: set[int] = set()
+    for row in picture.rows(PODS):
+        facts = row.facts
+        if not isinstance(facts, PodFacts) or facts.phase not in _RUNS or row.terminating:
+            continue
+        claims = tuple(f"{row.namespace}/{claim}" for claim in facts.claims)
+        if facts.frozen:
+            warnings.append(f"{row.namespace}/{row.name} was left frozen{_by(facts.frozen)}: the run thaws it first")
+        meant = {number: hook for number, hook in enumerate(resources) if _means(hook, row, facts)}
+        used |= meant.keys()
+        try:
+            found = [(when, hook) for when in _TIMES for hook in _of_pod(row, facts, when, tuple(meant.values()))]
+        except ValueError as error:
+            # None of its hooks is run: one half alone would leave it frozen.
+            warnings.append(f"{row.namespace}/{row.name} {error}: none of its hooks is run")
+            broken |= dict.fromkeys(claims, f"its Pod {row.namespace}/{row.name} {error}")
+            continue
+        for when in _TIMES:
+            ordered = [hook for time, hook in found if time == when]
+            planned += [msgspec.structs.replace(hook, claims=claims, order=at) for at, hook in enumerate(ordered)]
+    empty = (hook.name for number, hook in enumerate(resources) if number not in used)
+    return Hooks(
+        planned=tuple(sorted(planned, key=_key)),
+        warnings=tuple(warnings),
+        broken=broken,
+        # What Pods that may not be read would match is a gap, and nobody's mistake.
+        empty=() if _unread(picture) else tuple(f"hooks.resources {name} matches no Pod" for name in empty),
+    )
+
+
+def hooks_now(
+    saved: Sequence[PlannedHook], now: Sequence[PlannedHook]
+) -> tuple[tuple[PlannedHook, ...], tuple[str, ...]]:
+    """Those of `now` that a plan made earlier has too, and what is otherwise, in words.
+
+    Pods come and go under other names: a hook is the same if all but the Pod's name and its claims is.
+    """
+    known = {_same(hook) for hook in saved}
+    kept = tuple(hook for hook in now if _same(hook) in known)
+    new = sorted({f"{_words(hook)} is new since the plan, and not run" for hook in now if _same(hook) not in known})
+    here = {_same(hook) for hook in now}
+    gone = sorted({f"{_words(hook)} has no Pod any more" for hook in saved if _same(hook) not in here})
+    return kept, (*new, *gone)
+
+
+def _means(hook: BackupHook, row: Row, facts: PodFacts) -> bool:
+    """Whether a hook of the policy finds a Pod, and a container to run in."""
+    return (
+        first_match(hook.included_namespaces, row.namespace) is not None
+        and first_match(hook.excluded_namespaces, row.namespace) is None
+        and (hook.label_selector is None or matches(hook.label_selector, row.labels))
+        and any(_fits(one.exec, facts) for one in (*hook.pre, *hook.post))
+    )
+
+
+def _fits(hook: ExecHook, facts: PodFacts) -> bool:
+    """A container that this Pod lacks is another Pod's: the hook is passed over, as in Velero."""
+    return hook.container is None or hook.container in facts.containers
+
+
+def _unread(picture: Picture) -> bool:
+    return any(lost.resource == "pods" for lost in picture.inventory.unreadable)
+
+
+def _of_pod(row: Row, facts: PodFacts, when: When, meant: Sequence[BackupHook]) -> Iterator[PlannedHook]:
+    """Hooks of one Pod and time. ValueError where an annotation does not hold."""
+    noted = _annotated(facts, when)
+    if noted is not None:
+        yield _planned(row, facts, when, *noted)
+        return
+    for hook in meant:
+        for one in hook.pre if when == "pre" else hook.post:
+            if _fits(one.exec, facts):
+                yield _planned(row, facts, when, one.exec, f"hooks.resources {hook.name}")
+
+
+def _planned(row: Row, facts: PodFacts, when: When, hook: ExecHook, why: str) -> PlannedHook:
+    return PlannedHook(
+        namespace=row.namespace,
+        pod=row.name,
+        container=hook.container or (facts.containers[0] if facts.containers else ""),
+        when=when,
+        command=hook.command,
+        on_error=hook.on_error,
+        timeout=seconds(hook.timeout),
+        why=why,
+    )
+
+
+def _annotated(facts: PodFacts, when: When) -> tuple[ExecHook, str] | None:
+    """The hook that a Pod asks for itself; ours before Velero's."""
+    for group in HOOK_GROUPS:
+        prefix = f"{when}.{group}"
+        command = facts.hooks.get(f"{prefix}/command")
+        if command is None:
+            continue
+        container = facts.hooks.get(f"{prefix}/container") or None
+        if container is not None and container not in facts.containers:
+            raise ValueError(f"asks for a hook in container {container}, which it does not have")
+        on_error = facts.hooks.get(f"{prefix}/on-error") or "Fail"
+        if on_error.lower() not in {"fail", "continue"}:
+            raise ValueError(f"has {prefix}/on-error: it must be Fail or Continue")
+        timeout = facts.hooks.get(f"{prefix}/timeout") or _TIMEOUT
+        if len(timeout) > _LONGEST or not _DURATION.fullmatch(timeout):
+            raise ValueError(f"has {prefix}/timeout: it must be a time as 30s")
+        words = _command(command, f"{prefix}/command")
+        hook = ExecHook.model_validate(
+            {"container": container, "command": words, "onError": on_error.lower(), "timeout": timeout}
+        )
+        return hook, f"annotation {prefix}/command"
+    return None
+
+
+def _command(text: str, name: str) -> tuple[str, ...]:
+    """A JSON list of words, or one word, as in Velero."""
+    if not text.startswith("["):
+        if not text:
+            raise ValueError(f"has {name}: it is empty")
+        return (text,)
+    try:
+        words = _WORDS.decode(text)
+    except msgspec.DecodeError as error:
+        raise ValueError(f"has {name}: it must be a JSON list of texts") from error
+    if not words or not all(words):
+        raise ValueError(f"has {name}: it must not be empty")
+    return tuple(words)
+
+
+def _by(frozen: str) -> str:
+    """The backup that a frozen Pod names."""
+    try:
+        return f" by {_FROZEN.decode(frozen).backup}"
+    except msgspec.DecodeError:
+        return ""
+
+
+def _key(hook: PlannedHook) -> tuple[str, str, bool, int]:
+    return hook.namespace, hook.pod, hook.when == "post", hook.order
+
+
+def _same(hook: PlannedHook) -> tuple[object, ...]:
+    return (hook.namespace, hook.container, hook.when, hook.command, hook.on_error, hook.timeout, hook.why, hook.order)
+
+
+def _words(hook: PlannedHook) -> str:
+    return f"the {hook.when} hook {hook.command[0]} in {hook.namespace} ({hook.why})"
+
+
+class _Backup(msgspec.Struct):
+    backup: str
+
+
+_WORDS = msgspec.json.Decoder(list[str])
+_FROZEN = msgspec.json.Decoder(_Backup)

@@ -1,0 +1,84 @@
+"""Rules of Velero's resource policies → volumePolicies. Pure.
+
+Source of what they mean: Velero's internal/resourcepolicies, and its volume helper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from runner.policies.convert_maps import Wanted
+from runner.policies.convert_notes import Severity
+from runner.policies.convert_spec import Spec
+from runner.policies.parse import Value
+from runner.policies.scalars import shown
+
+RESOURCE_POLICY = Wanted(
+    "resourcePolicy",
+    "volumePolicies",
+    "the ConfigMap that it names is not among these documents: it says which volumes are left out or kept otherwise",
+    "give it along with these: kubectl get configmap NAME -n NAMESPACE -o yaml; or write its volumePolicies here",
+)
+_CONDITIONS = ("capacity", "storageClass", "csi", "nfs", "volumeTypes", "pvcLabels", "pvcPhase")
+
+
+def volume_rules(spec: Spec, rules: Sequence[Value]) -> Iterator[Value]:
+    """Each rule in our words, but for those that no volume gets to; what is no rule is left to the check."""
+    before: list[Value] = []
+    for number, rule in enumerate(rules):
+        if not isinstance(rule, dict):
+            yield rule
+            continue
+        where = f"volumePolicies[{number}] of its ConfigMap"
+        unknown = _unknown(rule)
+        if unknown:
+            message = f"{where} is left out: {', '.join(unknown)} has no counterpart here"
+            spec.note(Severity.CHANGES, RESOURCE_POLICY.field, message, "say in other words which volumes it means")
+            continue
+        conditions = _conditions(rule.get("conditions"))
+        if conditions is None or conditions in before or {} in before:
+            message = f"{where} is left out: no volume gets to it"
+            spec.note(Severity.NO_MEANING, RESOURCE_POLICY.field, message)
+            continue
+        before.append(conditions)
+        action = rule.get("action")
+        if isinstance(action, dict) and action.get("parameters"):
+            message = f"the parameters in {where} are for Velero and its plugins"
+            spec.note(Severity.NO_MEANING, RESOURCE_POLICY.field, message)
+        if isinstance(action, dict):
+            action = {name: value for name, value in action.items() if name != "parameters"}
+        yield {"conditions": conditions, "action": action} if conditions else {"action": action}
+
+
+def _unknown(rule: dict[str, Value]) -> list[str]:
+    conditions = rule.get("conditions")
+    names = [name for name, value in rule.items() if name not in {"conditions", "action"} and value]
+    if isinstance(conditions, dict):
+        names += [name for name, value in conditions.items() if name not in _CONDITIONS and value not in (None, "")]
+    return [shown(name) for name in names]
+
+
+def _conditions(value: Value) -> Value:
+    """Without what says nothing; None where no volume can meet them."""
+    if not isinstance(value, dict):
+        return {} if value is None else value
+    # `nfs: {}` means any NFS volume, and `csi: {}` any of a CSI driver.
+    said = {name: field for name, field in value.items() if name in {"nfs", "csi"} or field not in ("", [], {}, None)}
+    said = {name: field for name, field in said.items() if field is not None}
+    if isinstance(said.get("capacity"), str):
+        said["capacity"] = _range(said["capacity"])
+        if said["capacity"] == ",":
+            del said["capacity"]
+    if said.get("csi") == {}:
+        del said["csi"]
+        types = said.get("volumeTypes", ["csi"])
+        if isinstance(types, list) and "csi" not in types:
+            return None
+        said["volumeTypes"] = ["csi"]
+    return said
+
+
+def _range(capacity: str) -> str:
+    """Without spaces; an end of zero is none to Velero."""
+    ends = [end.strip() for end in capacity.split(",")]
+    return ",".join("" if end.strip("0.") == "" else end for end in ends)
