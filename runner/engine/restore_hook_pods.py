@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple
 
 import msgspec
 
+from runner.errors import BadResponse
 from runner.model.duration import seconds
 from runner.model.hooks import RestoreHook, RestoreHooks
 from runner.model.labels import matches
@@ -94,7 +95,10 @@ class LivePod(msgspec.Struct):
 
 def read_pod(item: msgspec.Raw) -> LivePod:
     """A Pod of a list, or its metadata alone."""
-    return _POD.decode(item)
+    try:
+        return _POD.decode(item)
+    except msgspec.DecodeError as error:
+        raise BadResponse(f"a Pod is not what Kubernetes' API promises: {error}") from error
 
 
 def asked_by(pod: LivePod, hooks: RestoreHooks) -> Sequence[Asked]:

@@ -9,12 +9,13 @@ import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator
 from typing import Final
-from urllib.parse import quote
 
 MASK: Final = "***"
 
 _SHORT: Final = 6  # a known secret of fewer characters is taken out as a whole word only: "a" is in every other one
 _LINE: Final = 8  # a line of a known secret (a key file, JSON) is a secret of its own from this length on
+
+_UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
 # A name that says what its value is. Short words say it only where they stand alone in it: `compass`, `author`.
 _NAME: Final = (
@@ -82,8 +83,13 @@ def _forms(secret: str) -> Iterator[str]:
         yield from (line.strip() for line in lines if len(line.strip()) >= _LINE)
         yield whole.replace("\n", "\\n")
     if len(whole) >= _SHORT:
-        yield quote(whole, safe="")
+        yield _in_url(whole)
         for form in (secret, whole):
-            encoded = b64encode(form.encode()).decode()
+            encoded = b64encode(form.encode(errors="replace")).decode()
             yield encoded
             yield encoded.rstrip("=")
+
+
+def _in_url(text: str) -> str:
+    """As it stands in a URL (RFC 3986, 2.1)."""
+    return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode(errors="replace"))

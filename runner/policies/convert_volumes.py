@@ -15,6 +15,7 @@ from runner.policies.convert_spec import Spec
 from runner.policies.parse import Value
 
 _GROUP_LABEL = "velero.io/volume-group"  # what Velero's server writes into every Backup
+_DECIDED = "no volume is left that it would decide on"
 _FS_BACKUP = ("defaultVolumesToFsBackup", "defaultVolumesToRestic")
 
 
@@ -25,23 +26,28 @@ def fill_volumes(spec: Spec, maps: Names, namespace: str) -> bool:
     rules = list(volume_rules(spec, rules_of(spec, RESOURCE_POLICY, maps, namespace) or []))
     actions = {_action(rule) for rule in rules}
     origin = RESOURCE_POLICY.field if rules else ""
-    if not any(isinstance(rule, dict) and not rule.get("conditions") for rule in rules):
+    if any(isinstance(rule, dict) and not rule.get("conditions") for rule in rules):
+        by = RESOURCE_POLICY.field
+    else:
         default, by = _default(files, snapshots=snapshots)
         rules.append({"action": default})
         actions.add(default["type"])
         origin = origin or by
     spec.draft.put(("spec", "volumePolicies"), rules, spec.path(*([origin] if origin else [])))
+    for name in files:
+        if name != by:
+            spec.note(Severity.NO_MEANING, name, _DECIDED)
     if "fs-backup" in actions:
-        _note_files(spec, files[0] if files else RESOURCE_POLICY.field, within_pods=bool(files))
-    if "snapshot" in actions:
-        _note_snapshots(spec, "snapshotVolumes" if snapshots else "")
-    elif snapshots is False and not files:
+        _note_files(spec, by if by in files else RESOURCE_POLICY.field, within_pods=by in files)
+    if snapshots is not None and by not in {"snapshotVolumes", ""}:
+        spec.note(Severity.NO_MEANING, "snapshotVolumes", _DECIDED)
+    elif snapshots is False:
         message = "Velero is told to leave the data in volumes alone; a rule says so, and the plan names each volume"
         spec.note(Severity.OTHERWISE, "snapshotVolumes", message)
-    elif snapshots is not None:
-        spec.note(Severity.NO_MEANING, "snapshotVolumes", "no volume is left that it would decide on")
+    elif by in {"snapshotVolumes", ""}:
+        _note_snapshots(spec, by)
     _moved(spec)
-    _groups(spec)
+    _groups(spec, snapshots="snapshot" in actions)
     return "snapshot" in actions
 
 
@@ -70,8 +76,8 @@ def _note_files(spec: Spec, name: str, *, within_pods: bool) -> None:
             name,
             "Velero reads emptyDir volumes of Pods too, which no Job can mount; and the annotations "
             "backup.velero.io/backup-volumes and backup-volumes-excludes are not looked at",
-            "put rules before the last one that skip such volumes, with the reason; until then the plan names each, and "
-            "a run stops before it writes",
+            "put rules before the last one that skip such volumes, with the reason; until then the plan names each, "
+            "and a run stops before it writes",
         )
 
 
@@ -96,9 +102,11 @@ def _moved(spec: Spec) -> None:
         )
 
 
-def _groups(spec: Spec) -> None:
+def _groups(spec: Spec, *, snapshots: bool) -> None:
     label = spec.value("volumeGroupSnapshotLabelKey")
-    if label == _GROUP_LABEL:
+    if label is not None and not snapshots:
+        spec.note(Severity.NO_MEANING, "volumeGroupSnapshotLabelKey", "no volumes are snapshotted")
+    elif label == _GROUP_LABEL:
         message = "claims that carry the label, if there are any, are snapshotted one by one"
         spec.note(Severity.NO_MEANING, "volumeGroupSnapshotLabelKey", message)
     elif label is not None:

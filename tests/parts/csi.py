@@ -77,7 +77,7 @@ class Csi:
         """Start the driver and its controllers, and return when they know what is in the cluster."""
         self._dir.mkdir(parents=True, exist_ok=True)
         # The path of a Unix socket has at most 107 bytes, and nobody knows how long the folder's is.
-        self._sockets = Path(tempfile.mkdtemp(prefix="csi-"))
+        self._sockets = self._sockets or Path(tempfile.mkdtemp(prefix="csi-"))
         log = self._dir / "csi.log"
         before = log.stat().st_size if log.exists() else 0
         self._process = ServerProcess(
@@ -106,7 +106,12 @@ class Csi:
         """The process id, for measurements."""
         return self._running().pid
 
-    def claim(  # noqa: PLR0913 — what a claim may say
+    def claim(self, namespace: str, name: str, **wanted: Any) -> str:
+        """Make a claim as `make_claim` does, wait until it is bound, and return its volume's handle."""
+        self.make_claim(namespace, name, **wanted)
+        return self.handle(namespace, name)
+
+    def make_claim(
         self,
         namespace: str,
         name: str,
@@ -115,10 +120,10 @@ class Csi:
         snapshot: str | None = None,
         storage_class: str | None = None,
         **metadata: Any,
-    ) -> str:
-        """Make a claim, wait until it is bound, and return its volume's handle.
+    ) -> None:
+        """Make a claim, which begins as the VolumeSnapshot `snapshot` or empty, and wait for nothing.
 
-        It begins as the VolumeSnapshot `snapshot`, or empty. `metadata` are labels and annotations.
+        `metadata` are labels and annotations.
         """
         spec: Json = {
             "accessModes": ["ReadWriteOnce"],
@@ -129,7 +134,6 @@ class Csi:
             spec["dataSource"] = {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": snapshot}
         claim = {"metadata": {"name": name, **metadata}, "spec": spec}
         self._plane.must("POST", f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", claim)
-        return self.handle(namespace, name)
 
     def handle(self, namespace: str, name: str) -> str:
         """The handle of the volume of a claim, once the claim is bound."""
@@ -143,15 +147,30 @@ class Csi:
 
     def snapshot(self, namespace: str, name: str, *, claim: str) -> str:
         """Take a snapshot of a claim's volume, wait until it is ready, and return its handle."""
-        spec = {"source": {"persistentVolumeClaimName": claim}, "volumeSnapshotClassName": self.snapshot_class}
-        snapshot = {
-            "apiVersion": "snapshot.storage.k8s.io/v1",
-            "kind": "VolumeSnapshot",
-            "metadata": {"name": name},
-            "spec": spec,
-        }
-        self._plane.must("POST", f"{_SNAPSHOTS}/namespaces/{namespace}/volumesnapshots", snapshot)
+        self.make_snapshot(namespace, name, claim=claim)
         return self.snapshot_handle(namespace, name)
+
+    def make_snapshot(self, namespace: str, name: str, *, claim: str) -> None:
+        """Make a VolumeSnapshot of a claim, and wait for nothing."""
+        spec = {"source": {"persistentVolumeClaimName": claim}, "volumeSnapshotClassName": self.snapshot_class}
+        snapshot = {**_kind("VolumeSnapshot"), "metadata": {"name": name}, "spec": spec}
+        self._plane.must("POST", f"{_SNAPSHOTS}/namespaces/{namespace}/volumesnapshots", snapshot)
+
+    def point_at(self, namespace: str, name: str, *, handle: str) -> str:
+        """Make a VolumeSnapshot of the snapshot `handle`, and wait for nothing; the name of its content, of Retain."""
+        content = f"{namespace}-{name}"
+        target: Json = {
+            "driver": self.driver,
+            "deletionPolicy": "Retain",
+            "source": {"snapshotHandle": handle},
+            "volumeSnapshotRef": {"name": name, "namespace": namespace},
+        }
+        made = {**_kind("VolumeSnapshotContent"), "metadata": {"name": content}, "spec": target}
+        self._plane.must("POST", f"{_SNAPSHOTS}/volumesnapshotcontents", made)
+        spec = {"source": {"volumeSnapshotContentName": content}}
+        snapshot = {**_kind("VolumeSnapshot"), "metadata": {"name": name}, "spec": spec}
+        self._plane.must("POST", f"{_SNAPSHOTS}/namespaces/{namespace}/volumesnapshots", snapshot)
+        return content
 
     def snapshot_handle(self, namespace: str, name: str) -> str:
         """The handle of a VolumeSnapshot, once that is ready to use."""
@@ -216,8 +235,7 @@ class Csi:
         storage = {**named, "provisioner": self.driver, "reclaimPolicy": "Delete", "volumeBindingMode": "Immediate"}
         self._plane.must("POST", f"{_STORAGE}/storageclasses", storage)
         snapshots = {
-            "apiVersion": "snapshot.storage.k8s.io/v1",
-            "kind": "VolumeSnapshotClass",
+            **_kind("VolumeSnapshotClass"),
             "metadata": {"name": self.snapshot_class},
             "driver": self.driver,
             "deletionPolicy": "Delete",
@@ -234,6 +252,10 @@ class Csi:
     def _running(self) -> ServerProcess:
         assert self._process is not None, "the driver was stopped"
         return self._process
+
+
+def _kind(kind: str) -> Json:
+    return {"apiVersion": _SNAPSHOTS.removeprefix("/apis/"), "kind": kind}
 
 
 def _handles(folder: Path) -> list[str]:

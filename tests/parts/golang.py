@@ -47,7 +47,7 @@ def declared(module: Path, pattern: re.Pattern[str]) -> str:
 
 def module_folder(module: Path, name: str) -> Path:
     """Where Go keeps the files of the module `name`, of the version that the module in the folder `module` requires."""
-    command = [_go(module), "mod", "download", "-json", name]
+    command: list[str | Path] = [_go(module), "mod", "download", "-json", name]
     asked = subprocess.run(command, cwd=module, capture_output=True, text=True, check=False)
     if asked.returncode != 0:
         message = f"`go mod download {name}` in {module} failed:\n{asked.stdout}{asked.stderr}"

@@ -12,8 +12,15 @@ import pytest
 
 from runner.actions.modify import applies, modified
 from runner.adapters.manifests import ManifestsCluster
+from runner.engine.collect import collect
+from runner.engine.retry import Retrier
 from runner.model.cluster import ItemId, ListRequest, Resource
+from runner.plan.backup import plan_backup
+from runner.plan.selection import Selection
 from runner.policies.load import load_policies
+from tests.fakes.clock import SimulatedClock
+from tests.fakes.executor import SimulatedExecutor
+from tests.fakes.observer import RecordingObserver
 from tests.parts.kubectl import run_kubectl
 
 ROOT = Path(__file__).parents[2]
@@ -53,9 +60,9 @@ def _all(shop: dict[str, list[Json]]) -> list[Json]:
     return [value for values in shop.values() for value in values]
 
 
-def test_there_are_six_policies_and_the_demo() -> None:
-    """Six files that people start from, and one that the demo runs; the README names each."""
-    assert len([file for file in FILES if file.parent == POLICIES]) == 6
+def test_there_are_seven_policies_and_the_demo() -> None:
+    """Seven files that people start from, and one that the demo runs; the README names each."""
+    assert len([file for file in FILES if file.parent == POLICIES]) == 7
     assert POLICIES / "demo" / "shop.yaml" in FILES
     readme = (ROOT / "examples" / "README.md").read_text()
     assert [file for file in FILES if f"`{file.relative_to(POLICIES)}`" not in readme] == []
@@ -92,6 +99,19 @@ def test_all_policies_may_lie_in_one_folder() -> None:
     loaded = load_policies([POLICIES])
     assert len(loaded.policies) == len({one.policy.metadata.name for one in loaded.policies})
     assert {one.location.provider for one in loaded.policies} == {"filesystem", "s3", "azure"}
+
+
+def test_volumes_are_kept_as_the_example_says() -> None:
+    """On the shop's cluster, its rules decide each in its way: EBS by API, EFS by restic, scratch left out."""
+    loaded = load_policies([POLICIES / "volumes.yaml"])
+    (resolved,) = loaded.policies
+    assert resolved.snapshot_location == loaded.snapshot_locations["ebs"] == loaded.restores[0].snapshot_location
+    retrier = Retrier(SimulatedClock(), RecordingObserver())
+    selection = Selection(resolved.policy.spec)
+    inventory = collect(ManifestsCluster(SHOP), SimulatedExecutor(), retrier, selection)
+    volumes = plan_backup(resolved, inventory).volumes
+    kept = {(volume.method, volume.source) for volume in volumes}
+    assert kept == {("native-snapshot", "ebs.csi.aws.com"), ("fs-backup", "efs.csi.aws.com"), ("skip", "emptyDir")}
 
 
 def test_shop_is_a_cluster(shop: dict[str, list[Json]]) -> None:

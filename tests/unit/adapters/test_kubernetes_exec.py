@@ -7,6 +7,7 @@ import socket
 from collections.abc import Callable
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import pytest
@@ -35,7 +36,7 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Call:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "no_proxy"):
         monkeypatch.delenv(name, raising=False)
 
-    def call(url: str, *words: str, timeout: float = 10, most: int = 4096, **cluster: object) -> Ended:
+    def call(url: str, *words: str, timeout: float = 10, most: int = 4096, **cluster: Any) -> Ended:
         file = kubeconfig(tmp_path / "kubeconfig", url, **cluster)
         connection = KubernetesCluster.connect(str(file)).connection
         return KubernetesExec(connection).run("shop", "db-0", "main", words or ("x",), timeout=timeout, most=most)

@@ -32,7 +32,7 @@ SNAPSHOTS = """\
 apiVersion: velero.io/v1
 kind: VolumeSnapshotLocation
 metadata: {name: default, namespace: velero}
-spec: {provider: aws}
+spec: {provider: gcp}
 """
 
 # Every way out of the process that Python tells an audit hook of.
@@ -92,6 +92,60 @@ def test_files_are_loaded_as_one_set(place: Path, capsys: pytest.CaptureFixture[
         "velero/default, velero/all.yaml:1",
         "git/policies/policy-nightly.yaml: BackupPolicy/nightly, from Schedule velero/nightly, velero/all.yaml:6",
     ]
+
+
+def test_a_config_map_is_taken_where_it_is_named(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """In a file that is named, the ConfigMap of a resourcePolicy is looked into, wherever it is; others are refused."""
+    rules = """\
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: rules, namespace: velero}
+data: {rules: "{version: v1, volumePolicies: [{conditions: {nfs: {}}, action: {type: skip}}]}"}
+"""
+    named = SCHEDULE.replace("snapshotVolumes: false", "resourcePolicy: {kind: configmap, name: rules}")
+    (place / "velero" / "all.yaml").write_text(f"{rules}---\n{LOCATION}---\n{named}")
+    assert exit_code(["convert", "velero/all.yaml"]) == ExitCode.DONE
+    assert "  - conditions:\n      nfs: {}\n    action:\n      type: skip\n" in capsys.readouterr().out
+    (place / "velero" / "all.yaml").write_text(f"{rules}---\n{LOCATION}---\n{SCHEDULE}")
+    assert exit_code(["convert", "velero/all.yaml"]) == ExitCode.ERROR
+    assert "ConfigMap is no document of Velero's" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "{}",
+        "{a: x, b: y}",
+        "{a: '- list'}",
+        "{a: 'volumePolicies: text'}",
+        "{a: '{'}",
+        "[text]",
+        '{a: "b: 1\\n---\\nc: 2"}',
+    ],
+)
+def test_a_config_map_that_velero_would_refuse_is_a_mistake(
+    place: Path, capsys: pytest.CaptureFixture[str], data: str
+) -> None:
+    """One text of YAML with a list of rules, or nothing is made of the documents."""
+    rules = f"apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: rules, namespace: velero}}\ndata: {data}\n"
+    named = SCHEDULE.replace("snapshotVolumes: false", "resourcePolicy: {kind: configmap, name: rules}")
+    (place / "velero" / "all.yaml").write_text(f"{rules}---\n{LOCATION}---\n{named}")
+    assert exit_code(["convert", "velero"]) == ExitCode.ERROR
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "does not hold one text of YAML that has a list volumePolicies" in said.err
+
+
+def test_each_kind_has_files_of_its_own(place: Path) -> None:
+    """Documents of four kinds may share a name; the folder is valid as it is."""
+    snapshots = SNAPSHOTS.replace("{provider: gcp}", "{provider: aws, config: {region: eu-west-1}}")
+    schedule = SCHEDULE.replace("name: nightly", "name: default")
+    restore = "apiVersion: velero.io/v1\nkind: Restore\nmetadata: {name: default}\nspec: {backupName: shop}\n"
+    (place / "velero" / "all.yaml").write_text(f"{LOCATION}---\n{snapshots}---\n{schedule}---\n{restore}")
+    assert exit_code(["convert", "velero", "--out", "git"]) == ExitCode.DONE
+    names = ["location-default.yaml", "policy-default.yaml", "restore-default.yaml", "snapshots-default.yaml"]
+    assert sorted(path.name for path in Path("git").iterdir()) == names
+    assert len(load_documents(["git"]).documents) == len(names)
 
 
 def test_files_hold_what_is_printed(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

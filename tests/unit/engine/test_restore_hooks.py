@@ -314,6 +314,13 @@ def test_pods_that_may_not_be_looked_at_are_a_warning() -> None:
     )
 
 
+def test_an_answer_that_is_no_pod_is_a_warning() -> None:
+    """Nothing else leaves."""
+    stage = Stage({**pod(), "status": {"phase": 7}})
+    (warning,) = stage.run(policy("load")).warnings
+    assert "is not what Kubernetes' API promises" in warning
+
+
 def test_types_that_are_not_served_ask_for_nothing() -> None:
     """A cluster without Jobs is a cluster."""
     stage = Stage(pod(**notes()))

@@ -8,7 +8,7 @@ import pytest
 
 from runner.engine.frozen_records import LeftFrozen, left_in, list_left, over_at, read_record
 from runner.engine.planning import make_plan
-from runner.errors import ClusterBusy, Forbidden, ItemNotFound
+from runner.errors import BadResponse, ClusterBusy, Forbidden, ItemNotFound
 from runner.model.canonical import canonical
 from runner.model.event import HookRan
 from runner.volume_ports import Ended
@@ -244,3 +244,14 @@ def test_a_record_says_until_when() -> None:
     assert over is not None
     assert over.isoformat() == "2026-03-01T02:01:30+00:00"
     assert LeftFrozen("shop", "db-0", "x").record is None
+
+
+def test_an_answer_that_is_no_pod_is_an_error_of_ours() -> None:
+    """It is told as what it is, and nothing is taken for thawed."""
+    stage = FreezeStage()
+    value = pod("db-0")
+    value["metadata"]["annotations"] = {"trysail.dev/frozen": 7}
+    stage.cluster.put(value)
+    assert "is not what Kubernetes' API promises" in free(stage)
+    with pytest.raises(BadResponse):
+        list_left(stage.cluster, PODS, stage.ports.retrier)

@@ -103,7 +103,8 @@ def test_words_are_kept_where_they_mean_the_same() -> None:
     """Where we take related items alone without a word, as Velero does, none is added."""
     spec = {"includedNamespaces": ["shop"], "excludedNamespaceScopedResources": ["events"]}
     made = policy(bucket(), velero("Backup", "shop", {**spec, "snapshotVolumes": False}))
-    assert made.value["spec"] == {**spec, "storageLocation": "default", "onUncovered": "warn"}
+    skip = {"action": {"type": "skip", "reason": "snapshotVolumes: false, in Velero"}}
+    assert made.value["spec"] == {**spec, "storageLocation": "default", "volumePolicies": [skip]}
 
 
 def _fields(resource: Resource) -> Json:

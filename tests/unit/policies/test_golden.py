@@ -12,8 +12,9 @@ from runner.report.problem import render_problem
 from tests.golden.golden import assert_golden
 
 CASES = Path(__file__).parents[2] / "golden" / "policies"
-# What was written where only references may stand; tests/golden/policies/written-secret.
+# What was written where only references may stand.
 SECRET = "hunter2"
+SECRETS = ("written-secret", "fs-backup-without-password", "snapshot-location-broken")
 
 
 @pytest.mark.parametrize("case", sorted(path.name for path in CASES.iterdir()))
@@ -43,10 +44,11 @@ def test_findings_are_sorted_and_placed(case: str, monkeypatch: pytest.MonkeyPat
             assert finding.column >= 1
 
 
-def test_no_written_secret_is_repeated() -> None:
-    """A literal secret, wherever somebody put it in a location, is in no message, hint or path."""
+@pytest.mark.parametrize("case", SECRETS)
+def test_no_written_secret_is_repeated(case: str) -> None:
+    """A literal secret, wherever somebody put it in a location or in fsBackup, is in no message, hint or path."""
     with pytest.raises(PolicyError) as refusal:
-        load_policies([CASES / "written-secret" / "policy.yaml"])
-    assert SECRET in (CASES / "written-secret" / "policy.yaml").read_text()
+        load_policies([CASES / case / "policy.yaml"])
+    assert SECRET in (CASES / case / "policy.yaml").read_text()
     assert SECRET not in render_problem(refusal.value)
     assert SECRET not in repr(refusal.value.findings)

@@ -39,12 +39,16 @@ PATCHES = [
     "{labelSelector: {matchLabels: {tier: null}}}",
     "{storageLocation: {objectStorage: {prefix: null}}}",
     "{storageLocation: {provider: filesystem, path: backups, objectStorage: null, config: null}}",
+    "{csiSnapshotTimeout: 5m, hooks: {onFailure: [{command: [alert], onError: Continue}]}}",
+    "{snapshotLocation: {provider: aws, config: {region: eu-west-1}}, volumePolicies: [{action: {type: snapshot}}]}",
 ]
 # Golden cases of which every document is wrong in itself, in a way that a schema can say.
 REFUSED = (
-    "accidental-types", "missing-fields", "mixed-filters", "restore-mixed-filters", "restore-wrong-names",
-    "restore-wrong-words", "text-document", "unknown-fields", "unknown-kind",
-    "velero-document", "velero-fields", "wrong-api-version", "wrong-types", "wrong-values", "wrong-words",
+    "accidental-types", "durations", "fs-backup-without-password", "hooks-broken", "missing-fields", "mixed-filters",
+    "restore-mixed-filters", "restore-volume-words", "restore-wrong-names", "restore-wrong-words",
+    "snapshot-location-broken", "text-document", "unknown-fields", "unknown-kind",
+    "velero-document", "velero-fields", "velero-volume-words", "volume-rules-broken",
+    "wrong-api-version", "wrong-types", "wrong-values", "wrong-words",
     "written-secret",
 )  # fmt: skip
 

@@ -43,7 +43,10 @@ NEWER: Json = {
     "includedNamespaceScopedResources": ["pods"],
     "excludedNamespaceScopedResources": ["events"],
 }
-CONVERTED = {"includedNamespaces", "excludedNamespaces", "labelSelector", "orLabelSelectors", *OLDER, *NEWER}
+CONVERTED = {
+    "csiSnapshotTimeout", "excludedNamespaces", "hooks", "includedNamespaces", "itemOperationTimeout", "labelSelector",
+    "orLabelSelectors", *OLDER, *NEWER,
+}  # fmt: skip
 
 
 def velero(kind: str, name: str, spec: Json, *, namespace: str = "velero", **metadata: Any) -> Json:
@@ -61,6 +64,18 @@ def bucket(name: str = "default", **spec: Any) -> Json:
     """A BackupStorageLocation at AWS."""
     storage = {"bucket": "backups", "prefix": "prod"}
     return velero("BackupStorageLocation", name, {"provider": "aws", "objectStorage": storage, **spec})
+
+
+def config_map(rules: list[Json], name: str = "rules", *, field: str = "volumePolicies") -> Json:
+    """A ConfigMap that holds rules, as Velero takes them."""
+    text = emit({"version": "v1", field: rules}).decode()
+    metadata = {"name": name, "namespace": "velero"}
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": {f"{name}.yaml": text}}
+
+
+def snapshots(name: str = "default", provider: str = "aws") -> Json:
+    """A VolumeSnapshotLocation."""
+    return velero("VolumeSnapshotLocation", name, {"provider": provider, "config": {"region": "eu-west-1"}})
 
 
 def converted(*documents: Json) -> Conversion:
@@ -190,6 +205,65 @@ LOCATION_SPECS = st.one_of(
 )
 
 
+CONDITIONS = st.fixed_dictionaries(
+    {},
+    optional={
+        "capacity": st.sampled_from(["0,10Gi", "5Gi, 20Gi", "10Gi,", ",", "0,0", " ,10Gi"]),
+        "storageClass": st.sampled_from([["gp3"], ["gp2", "gp3"], []]),
+        "csi": st.sampled_from([None, {}, {"driver": "a"}, {"driver": "a", "volumeAttributes": {"tier": "x"}}]),
+        "nfs": st.sampled_from([None, {}, {"server": "one"}, {"server": "one", "path": "/data"}]),
+        "volumeTypes": st.sampled_from([[], ["nfs"], ["csi", "nfs"], ["emptyDir"]]),
+        "pvcLabels": st.sampled_from([{}, {"tier": "gold"}]),
+        "pvcPhase": st.sampled_from([[], ["Bound"], ["Pending", "Lost"]]),
+    },
+)
+RULES = st.lists(
+    st.fixed_dictionaries(
+        {
+            "conditions": CONDITIONS,
+            "action": st.sampled_from(
+                [
+                    {"type": "skip"},
+                    {"type": "snapshot"},
+                    {"type": "fs-backup"},
+                    {"type": "custom", "parameters": {"a": 1}},
+                ]
+            ),
+        }
+    ),
+    max_size=5,
+)
+EXECS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "exec": st.fixed_dictionaries(
+                {"command": st.just(["sync"])},
+                optional={
+                    "container": st.sampled_from(["", "db"]),
+                    "onError": st.sampled_from(["Fail", "Continue", ""]),
+                    "timeout": st.sampled_from(["0s", "30s", "1m0.5s", "1.5h"]),
+                },
+            )
+        }
+    ),
+    max_size=2,
+)
+HOOKS = st.lists(
+    st.fixed_dictionaries(
+        {"name": st.sampled_from(["freeze", "flush"])},
+        optional={
+            "pre": EXECS,
+            "post": EXECS,
+            "includedNamespaces": st.sampled_from([None, [], ["shop-*"]]),
+            "includedResources": st.sampled_from([["pods"], ["*"], ["secrets"]]),
+            "excludedResources": st.sampled_from([[], ["pods"], ["secrets"]]),
+            "labelSelector": st.sampled_from([None, {}, {"matchLabels": {"app": "db"}}]),
+        },
+    ),
+    max_size=3,
+)
+
+
 @st.composite
 def installations(draw: st.DrawFn) -> list[Json]:
     """Locations, Schedules and Backups as one Velero has them, in any order, with what is hostile in free text."""
@@ -204,10 +278,17 @@ def installations(draw: st.DrawFn) -> list[Json]:
                 "ttl": WORDS,
                 "metadata": st.just({"labels": {"tier": "gold"}}),
                 "snapshotVolumes": st.booleans(),
+                "defaultVolumesToFsBackup": st.booleans(),
+                "volumeSnapshotLocations": st.sampled_from([["ebs"], ["gone"], ["azure", "ebs"]]),
+                "resourcePolicy": st.sampled_from([{"kind": "configmap", "name": name} for name in ("rules", "gone")]),
+                "hooks": st.builds(lambda hooks: {"resources": hooks}, HOOKS),
+                "csiSnapshotTimeout": st.sampled_from(["0s", "10m0s"]),
             },
         ),
     )
     documents = [velero("BackupStorageLocation", name, spec) for name, spec in locations.items()]
+    documents += draw(st.sampled_from([[], [snapshots("ebs")], [snapshots("ebs"), snapshots("azure", "azure")]]))
+    documents += draw(st.sampled_from([[], [config_map(draw(RULES))]]))
     for name, spec in draw(st.dictionaries(DNS_NAMES, specs, max_size=3)).items():
         documents.append(velero("Schedule", name, {"schedule": draw(WORDS), "template": spec}))
     for name, spec in draw(st.dictionaries(DNS_NAMES, specs, max_size=3)).items():
