@@ -5,36 +5,46 @@ As `wiring.py`, of which this is the second page; vendors are imported when a pl
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 
 from runner import wiring
-from runner.engine.execute import VolumePorts
+from runner.archive.layout import layout_of
 from runner.engine.freeze import FreezePorts
+from runner.engine.frozen_records import left_in
+from runner.engine.protect import VolumePorts
 from runner.engine.volumes import Protecting
-from runner.errors import ClusterError
-from runner.model.canonical import document
+from runner.errors import ClusterError, VolumeRejected
+from runner.model.duration import seconds
+from runner.model.inventory import Inventory
+from runner.model.location import AzureLocation, LocationSpec, S3Location
 from runner.model.plan import Plan
-from runner.model.policy import BackupPolicySpec
+from runner.model.policy import BackupPolicySpec, FsBackupSpec
 from runner.model.redact import redacted
 from runner.model.restore import RestorePlan
 from runner.model.snapshot_location import SnapshotLocationSpec
-from runner.model.volumes import Method, VolumesRecord
+from runner.model.volumes import Method
+from runner.plan.repository import repository_of
 from runner.ports import Cluster, Observer
 from runner.volume_ports import CommandRunner, Ended, PodExec, VolumeRestorer, VolumeSnapshotter
 
 if TYPE_CHECKING:
     from runner.adapters.ebs import EbsVolumes
+    from runner.adapters.mover_jobs import MoverSettings
+    from runner.adapters.restic import Restic
     from runner.engine.restore_volumes import Restorers
-    from runner.model.restore_policy import RestorePolicySpec
 
 STARTS = 4  # requests at once for each group that is under way: the volumes of a group are asked for all at once
 
 _BY_CLUSTER: frozenset[Method] = frozenset({"csi-snapshot", "fs-backup"})  # what the cluster's own controllers do
+
+DEFAULT_LIMIT = "4h"  # of a RestorePolicy's itemOperationTimeout
 
 NO_CONTROLLER = "a folder of manifests has no controller that would take snapshots or run Jobs"
 
@@ -49,16 +59,21 @@ class NoPods:
 
 
 @contextmanager
-def volume_ports(plan: Plan, spec: BackupPolicySpec, choice: wiring.ClusterChoice) -> Iterator[VolumePorts | None]:
-    """What a run of the plan needs for its volumes and hooks; None where it has neither. Secrets are fetched now."""
+def volume_ports(
+    plan: Plan, inventory: Inventory, spec: BackupPolicySpec, choice: wiring.ClusterChoice
+) -> Iterator[VolumePorts | None]:
+    """What a run of the plan needs for volumes, hooks and Pods that are frozen; None where there are none.
+
+    Secrets are fetched now.
+    """
     methods = {volume.method for volume in plan.volumes if volume.keeps}
-    if not methods and not plan.hooks:
+    if not methods and not plan.hooks and not left_in(inventory):
         yield None
         return
     from runner.adapters import processes  # noqa: PLC0415
 
     cluster = wiring.open_cluster(choice)
-    snapshotters, impossible = _snapshotters(methods, plan, cluster)
+    snapshotters, impossible = _snapshotters(methods, plan, spec, cluster)
     movers = spec.fs_backup.parallel if spec.fs_backup is not None else 1
     with ExitStack() as stack:
         executors = [
@@ -76,29 +91,38 @@ def volume_ports(plan: Plan, spec: BackupPolicySpec, choice: wiring.ClusterChoic
 
 
 @contextmanager
-def restorers(
-    plan: RestorePlan, record: VolumesRecord, policy: RestorePolicySpec, cluster: Cluster
-) -> Iterator[Restorers]:
+def restorers(plan: RestorePlan, cluster: Cluster) -> Iterator[Restorers]:
     """What brings the data of volumes back that the plan names. Secrets are fetched now."""
     from runner.engine.restore_volumes import Restorers  # noqa: PLC0415 -- a run needs nothing of a restore
 
     methods = {volume.method for volume in plan.volumes if volume.action == "restore"}
     by_method: dict[Method, VolumeRestorer] = {}
     impossible: dict[Method, str] = {}
-    if "native-snapshot" in methods:
-        location = policy.snapshot_location
-        given = document(location) if isinstance(location, BaseModel) else record.snapshot_location
-        if given is None:
-            impossible["native-snapshot"] = "the backup does not say where its snapshots lie: give snapshotLocation"
-        else:
-            from runner.adapters.ebs import EbsRestorer  # noqa: PLC0415
+    if "native-snapshot" in methods and plan.snapshot_location is None:
+        impossible["native-snapshot"] = "the backup does not say where its snapshots lie: give snapshotLocation"
+    elif "native-snapshot" in methods:
+        from runner.adapters.ebs import EbsRestorer  # noqa: PLC0415
 
-            by_method["native-snapshot"] = EbsRestorer(_ebs(given, cluster))
+        assert plan.snapshot_location is not None, "it was asked"
+        by_method["native-snapshot"] = EbsRestorer(_ebs(plan.snapshot_location, cluster))
     if "csi-snapshot" in methods:
         from runner.adapters.csi_restore import CsiRestorer  # noqa: PLC0415
 
         by_method["csi-snapshot"] = CsiRestorer(cluster)
-    yield Restorers(by_method, impossible)
+    if "fs-backup" not in methods:
+        yield Restorers(by_method, impossible)
+        return
+    if plan.fs_backup is None:
+        impossible["fs-backup"] = "the backup does not say how its files are reached: give fsBackup"
+        yield Restorers(by_method, impossible)
+        return
+    from runner.adapters.mover import MoverRestorer  # noqa: PLC0415
+
+    fs_backup = FsBackupSpec.model_validate(plan.fs_backup)
+    limit = plan.policy["spec"].get("itemOperationTimeout", DEFAULT_LIMIT)
+    by_method["fs-backup"] = MoverRestorer(cluster, _mover(fs_backup, plan.location, _key(plan), limit, cluster))
+    with wiring.executor(fs_backup.parallel) as movers:
+        yield Restorers(by_method, impossible, movers)
 
 
 def pod_exec(cluster: Cluster) -> PodExec:
@@ -110,6 +134,16 @@ def pod_exec(cluster: Cluster) -> PodExec:
     from runner.adapters.kubernetes_exec import KubernetesExec  # noqa: PLC0415
 
     return KubernetesExec(cluster.connection)
+
+
+@contextmanager
+def restic(repository: str, password: str, options: Sequence[str] = ()) -> Iterator[Restic]:
+    """A repository of restic's; its cache goes with it. The store's keys are those of the environment."""
+    from runner.adapters.restic import PASSWORD, Restic  # noqa: PLC0415
+
+    wiring.FETCHED.add(password)
+    with TemporaryDirectory(prefix="trysail-restic-") as cache:
+        yield Restic(repository, {PASSWORD: password}, options, cache=Path(cache))
 
 
 def commands() -> CommandRunner:
@@ -141,7 +175,7 @@ def freeze_ports(cluster: Cluster, observer: Observer) -> FreezePorts:
 
 
 def _snapshotters(
-    methods: set[Method], plan: Plan, cluster: Cluster
+    methods: set[Method], plan: Plan, spec: BackupPolicySpec, cluster: Cluster
 ) -> tuple[dict[Method, VolumeSnapshotter], dict[Method, str]]:
     snapshotters: dict[Method, VolumeSnapshotter] = {}
     impossible: dict[Method, str] = {}
@@ -155,7 +189,45 @@ def _snapshotters(
         from runner.adapters.csi import CsiSnapshots  # noqa: PLC0415
 
         snapshotters["csi-snapshot"] = CsiSnapshots(cluster)
+    if "fs-backup" in methods and not folder:
+        from runner.adapters.mover import MoverSnapshots  # noqa: PLC0415
+
+        assert spec.fs_backup is not None, "a plan keeps files by its policy's fsBackup"
+        key = layout_of(plan.policy).files(plan.cluster.name)
+        settings = _mover(spec.fs_backup, plan.location, key, spec.item_operation_timeout, cluster)
+        snapshotters["fs-backup"] = MoverSnapshots(cluster, settings)
     return snapshotters, impossible
+
+
+def _key(plan: RestorePlan) -> str:
+    """Under which the backup's files lie."""
+    return next(volume.repository for volume in plan.volumes if volume.repository)
+
+
+def _mover(fs_backup: FsBackupSpec, location: dict[str, Any], key: str, limit: str, cluster: Cluster) -> MoverSettings:
+    """What Jobs are told. The store's keys are those that the location names; without, they use the Pod's identity."""
+    from runner.adapters.mover_jobs import PASSWORD, MoverSettings  # noqa: PLC0415
+
+    spec = _LOCATION.validate_python(location)
+    repository = repository_of(spec, key)
+    if repository.obstacle:
+        raise VolumeRejected(f"no Job reaches the files' repository: {repository.obstacle}")
+    secret = partial(wiring.secret, cluster=lambda: cluster)
+    secrets = {PASSWORD: secret(fs_backup.repository_password)}
+    if isinstance(spec, S3Location) and spec.credential is not None:
+        secrets["AWS_ACCESS_KEY_ID"] = secret(spec.credential.access_key_id)
+        secrets["AWS_SECRET_ACCESS_KEY"] = secret(spec.credential.secret_access_key)
+        secrets["AWS_SESSION_TOKEN"] = secret(spec.credential.session_token)
+    if isinstance(spec, AzureLocation) and spec.credential is not None:
+        secrets["AZURE_ACCOUNT_KEY"] = secret(spec.credential.account_key)
+        secrets["AZURE_ACCOUNT_SAS"] = secret(spec.credential.sas_token)
+    return MoverSettings(
+        image=fs_backup.image,
+        repository=repository,
+        secrets={name: value for name, value in secrets.items() if value is not None},
+        deadline=max(1, round(seconds(limit))),
+        service_account=fs_backup.service_account or "",
+    )
 
 
 def _is_folder(cluster: Cluster) -> bool:
@@ -178,3 +250,6 @@ def _ebs(location: dict[str, Any], cluster: Cluster) -> EbsVolumes:
         secret_access_key=secret(credential.secret_access_key),
         session_token=secret(credential.session_token),
     )
+
+
+_LOCATION: TypeAdapter[LocationSpec] = TypeAdapter(LocationSpec)

@@ -1,4 +1,4 @@
-"""The objects that stand for CSI snapshots in a cluster: their types, names and labels; how they are read and written."""
+"""The objects that stand for CSI snapshots in a cluster: types, names and labels; how they are read and written."""
 
 from __future__ import annotations
 

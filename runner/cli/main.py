@@ -37,6 +37,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "download": ("download", "Fetch a backup's archive."),
     "verify": ("verify", "Check every byte and every item of a backup."),
     "restore": ("restore", "Restore a backup: planned exactly, then done."),
+    "mover": ("mover", "Copy the files of a volume: what the Jobs of a backup run."),
     "thaw": ("thaw", "Thaw Pods that a killed run left frozen."),
 }
 ALIASES = {"apply": "run"}

@@ -15,6 +15,7 @@ import msgspec
 from runner import wiring, wiring_volumes
 from runner.archive.layout import LAYOUTS, TRYSAIL, UNDO_POLICY, restore_test_key
 from runner.archive.records import read_restore_plan
+from runner.cli.after_restore import AfterRestore
 from runner.cli.files import read_file, write_file
 from runner.cli.options import cluster_options, location_option, policy_name_option, policy_option
 from runner.cli.progress import lines, observer, problem_line
@@ -231,10 +232,11 @@ class _Restore:
         with observer(self.asked.log_format) as seen:
             undo = "" if undo_location is None else self._save(planned, undo_location)
             policy = restore_of(plan).policy.spec
-            with wiring_volumes.restorers(plan, facts.data.record, policy, self.cluster) as restorers:
+            with wiring_volumes.restorers(plan, self.cluster) as restorers:
                 ports = RestorePorts(self.cluster, self.executor, wiring.clock(), seen, restorers)
                 cancel_on_signals("the restore was interrupted", hint="nothing is lost")
-                result = restore(plan, facts, ports, patience=self._patience(policy), undo=undo)
+                hooks = AfterRestore(plan, policy.hooks, ports)
+                result = hooks.run(lambda: restore(plan, facts, ports, patience=self._patience(policy), undo=undo))
         self._show(result)
         return result.exit_code
 

@@ -153,7 +153,7 @@ class _Run:
             with (
                 observer(self.log_format) as seen,
                 wiring.renderer(planned.plan.items) as renderer,
-                wiring_volumes.volume_ports(planned.plan, spec, self.choice) as volumes,
+                wiring_volumes.volume_ports(planned.plan, planned.inventory, spec, self.choice) as volumes,
             ):
                 ports = Ports(self.cluster(), store, executor, wiring.clock(), seen, renderer, volumes)
                 name = self.name or wiring.backup_name(planned.plan.policy_name, ports.clock)

@@ -7,56 +7,39 @@ from __future__ import annotations
 
 import gzip
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from runner import __version__
 from runner.archive.layout import ARCHIVE, INDEX, LOG, MANIFEST, PLAN, VOLUMES, layout_of
 from runner.archive.writer import MEMBER_BYTES
-from runner.engine.freeze import FreezePorts, Freezer
 from runner.engine.leftovers import Found, find_leftovers
 from runner.engine.log import RunLog
+from runner.engine.protect import Protection, VolumePorts
 from runner.engine.render_here import RenderHere
 from runner.engine.retry import Retrier
 from runner.engine.sources import ListLimits, Sources
 from runner.engine.store_objects import ObjectsStored, store_objects
 from runner.engine.upload import PART_BYTES, Sender, Stream, stored_key
 from runner.engine.velero_keys import beside
-from runner.engine.volumes import Protecting, VolumeRun, untouched
+from runner.engine.volumes import VolumeRun, untouched
 from runner.errors import Cancelled, ClusterError, KeyExists, StoreError
 from runner.model.canonical import canonical, digest, readable
-from runner.model.cluster import Resource
 from runner.model.event import Finished, Missing, PhaseBegun, Started, Warned
 from runner.model.hooks import PlannedHook
 from runner.model.inventory import Inventory
 from runner.model.manifest import COMPLETED, MANIFEST_FORMAT, PARTIALLY_FAILED, Manifest, StoredKey
-from runner.model.plan import Plan
+from runner.model.plan import Gap, Plan
 from runner.model.policy import BackupPolicy
 from runner.model.result import Result
-from runner.model.volumes import RunTags, StoredVolume, VolumesRecord
+from runner.model.volumes import StoredVolume, VolumesRecord
 from runner.plan.needs import query
 from runner.plan.selection import Selection
-from runner.ports import Clock, Cluster, ClusterReader, Executor, ObjectStore, Observer, Renderer
-from runner.volume_ports import PodExec
+from runner.ports import Clock, ClusterReader, Executor, ObjectStore, Observer, Renderer
 
 # A manifest may have arrived although its reply did not.
 IN_DOUBT = "trysail list shows whether the backup is there after all"
-
-
-PODS = Resource("", "pods", "v1", "Pod", namespaced=True)
-
-
-@dataclass(frozen=True, slots=True)
-class VolumePorts:
-    """All that a run touches beside its objects, where its plan keeps volumes."""
-
-    cluster: Cluster
-    protecting: Protecting
-    exec: PodExec
-    holder: str  # this process, as a frozen Pod names it
-    alive: Callable[[str], bool | None]  # whether another such process is; None where that cannot be known
-    redact: Callable[[str], str]  # takes secrets out of what commands print
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,9 +113,11 @@ class _Run:
             self.log.notice(Missing(what=gap.what, reason=gap.reason))
         for warning in plan.warnings:
             self.log.notice(Warned(message=warning))
-        volumes = self._volumes(found)
+        protection = self._protection()
+        thawed = [] if protection is None else protection.thaw_left(self.ports.executor)
+        volumes = None if protection is None else protection.run(found.committed)
         try:
-            manifest, ledger = self._protect_and_store(volumes, started, begun)
+            manifest, ledger = self._protect_and_store(volumes, thawed, started, begun)
         except BaseException:
             if volumes is not None and not self.in_doubt:
                 self._give_up(volumes)
@@ -145,7 +130,7 @@ class _Run:
     # parts of the run
 
     def _protect_and_store(
-        self, volumes: VolumeRun | None, started: datetime, begun: float
+        self, volumes: VolumeRun | None, gaps: list[Gap], started: datetime, begun: float
     ) -> tuple[Manifest, tuple[StoredVolume, ...]]:
         """Volumes first, since somebody may be frozen for them; objects while their snapshots come along."""
         plan = self.plan
@@ -155,7 +140,7 @@ class _Run:
         self.log.notice(PhaseBegun(name="storing objects"))
         stored = self._store_objects()
         self._refuse_nothing(stored)
-        ledger, gaps = tuple(map(untouched, plan.volumes)), list(plan.gaps)
+        ledger, gaps = tuple(map(untouched, plan.volumes)), [*plan.gaps, *gaps]
         if volumes is not None:
             self.log.notice(PhaseBegun(name="waiting for snapshots"))
             ledger = volumes.settle()
@@ -164,7 +149,8 @@ class _Run:
         missing = tuple(sorted({*gaps, *stored.missing}, key=lambda gap: (gap.what, gap.reason)))
         keys = dict(stored.keys)
         keys[PLAN] = self.sender.put(PLAN, readable(plan))
-        keys[VOLUMES] = self.sender.put(VOLUMES, readable(VolumesRecord(ledger, plan.snapshot_location)))
+        record = VolumesRecord(ledger, plan.snapshot_location, plan.policy["spec"].get("fsBackup"))
+        keys[VOLUMES] = self.sender.put(VOLUMES, readable(record))
         manifest = Manifest(
             format_version=MANIFEST_FORMAT,
             kind="Backup",
@@ -191,38 +177,22 @@ class _Run:
         )
         return self._commit(manifest, self.ports.clock.monotonic() - begun), ledger
 
-    def _volumes(self, found: Found) -> VolumeRun | None:
-        """What protects the volumes; None where the plan keeps none."""
-        if not self.hooks and not any(volume.keeps for volume in self.plan.volumes):
+    def _protection(self) -> Protection | None:
+        """What protects the volumes; None where the plan keeps none, runs no hooks, and nobody is frozen."""
+        if self.ports.volumes is None:
+            assert not self.hooks, "a plan with hooks is run with ports for them"
+            assert not any(volume.keeps for volume in self.plan.volumes), "so is one that keeps volumes"
             return None
-        ports, plan = self.ports.volumes, self.plan
-        assert ports is not None, "a plan that keeps volumes is run with ports for them"
-        user = (plan.snapshot_location or {}).get("tags", {})
-        freezer = Freezer(
-            FreezePorts(
-                cluster=ports.cluster,
-                exec=ports.exec,
-                clock=self.ports.clock,
-                retrier=self.retrier,
-                observer=self.log,
-                redact=ports.redact,
-                holder=ports.holder,
-            ),
-            next((one for one in self.inventory.resources if (one.group, one.plural) == ("", "pods")), PODS),
-            backup=self.backup,
-            policy=plan.policy_name,
-        )
-        return VolumeRun(
-            volumes=plan.volumes,
-            hooks=self.hooks,
-            tags=RunTags(plan.cluster.name, plan.policy_name, self.backup, plan.digest, user),
-            spec=self.spec,
-            ports=ports.protecting,
-            freezer=freezer,
-            clock=self.ports.clock,
-            retrier=self.retrier,
-            log=self.log,
-            committed=found.committed,
+        return Protection(
+            self.plan,
+            self.hooks,
+            self.backup,
+            self.spec,
+            self.inventory,
+            self.ports.volumes,
+            self.ports.clock,
+            self.retrier,
+            self.log,
         )
 
     def _give_up(self, volumes: VolumeRun) -> None:

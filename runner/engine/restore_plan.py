@@ -11,6 +11,8 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+from pydantic import BaseModel
+
 from runner.actions.never import never_type
 from runner.actions.restored import LeftAlone, Prepared
 from runner.archive.index import IndexLine
@@ -72,6 +74,8 @@ def plan_restore(
         empty_includes=facts.selected_items.empty_includes,
         warnings=tuple(planner.warnings),
         volumes=tuple(decision for _, decision in sorted(facts.data.decisions.items())),
+        snapshot_location=_given(resolved.snapshot_location) or facts.data.record.snapshot_location,
+        fs_backup=_given(resolved.policy.spec.fs_backup) or facts.data.record.fs_backup,
     )
     return PlannedRestore(sealed_restore(plan), facts)
 
@@ -81,6 +85,10 @@ def sealed_restore(plan: RestorePlan) -> RestorePlan:
     fields = {name: getattr(plan, name) for name in plan.__struct_fields__}
     fields["digest"] = ""
     return RestorePlan(**{**fields, "digest": digest(canonical(RestorePlan(**fields)))})
+
+
+def _given(spec: BaseModel | None) -> dict[str, Any] | None:
+    return None if spec is None else document(spec)
 
 
 def _step_key(facts: RestoreFacts, step: Step) -> tuple[int, tuple[int, str, str, str]]:

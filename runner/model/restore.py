@@ -67,6 +67,7 @@ class RestoreVolume(msgspec.Struct, frozen=True, rename="camel", omit_defaults=T
     snapshot: str = ""  # the provider's own word for it
     driver: str = ""  # the CSI driver, or what else provided the volume
     capacity: str = ""
+    repository: str = ""  # of its files: the key prefix in the backup's location
 
 
 class FieldChange(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -109,6 +110,8 @@ class RestorePlan(msgspec.Struct, frozen=True, rename="camel"):
     warnings: tuple[str, ...]
     server_dry_run: bool = False
     volumes: tuple[RestoreVolume, ...] = ()
+    snapshot_location: dict[str, Any] | None = None  # where native snapshots lie: references, never secrets
+    fs_backup: dict[str, Any] | None = None  # how files are brought back: the same
 
     def count(self, *actions: Action) -> int:
         """How many items have one of these fates."""

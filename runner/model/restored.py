@@ -43,6 +43,7 @@ class RestoreResult(msgspec.Struct, frozen=True, rename="camel"):
     undo: str
     seconds: float
     volumes: tuple[BroughtVolume, ...] = ()
+    hooks: tuple[str, ...] = ()  # what went wrong with commands in Pods that matter, in words
 
     @property
     def done(self) -> int:
@@ -52,7 +53,7 @@ class RestoreResult(msgspec.Struct, frozen=True, rename="camel"):
     @property
     def exit_code(self) -> ExitCode:
         """PARTIAL where something planned failed, FINDINGS where the plan itself left something out, else DONE."""
-        if self.failed or any(volume.outcome == "failed" for volume in self.volumes):
+        if self.failed or self.hooks or any(volume.outcome == "failed" for volume in self.volumes):
             return ExitCode.PARTIAL
         refused = any(volume.action == "refuse" for volume in self.plan.volumes)
         findings = self.plan.count("conflict", "invalid") or refused or self.plan.empty_includes or self.plan.gaps

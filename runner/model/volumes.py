@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -92,7 +92,8 @@ class VolumesRecord(msgspec.Struct, frozen=True, rename="camel"):
     """`volumes.json`: the run's ledger, and what is needed to reach its snapshots without the policy."""
 
     volumes: tuple[StoredVolume, ...]
-    snapshot_location: dict[str, object] | None = None  # the VolumeSnapshotLocation's spec: references, never secrets
+    snapshot_location: dict[str, Any] | None = None  # the VolumeSnapshotLocation's spec: references, never secrets
+    fs_backup: dict[str, Any] | None = None  # the policy's fsBackup: the same
     format_version: str = VOLUMES_FORMAT
     kind: str = "Volumes"
 

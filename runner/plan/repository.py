@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from runner.archive.layout import Layout
 from runner.model.location import AzureLocation, FilesystemLocation, LocationSpec, S3Location
 
 _AZURE_PUBLIC = "blob.core.windows.net"
@@ -21,9 +20,8 @@ class Repository:
     obstacle: str = ""  # why a Job cannot reach it
 
 
-def repository_of(location: LocationSpec, cluster: str, layout: Layout) -> Repository:
-    """The repository of a cluster in a location."""
-    key = layout.files(cluster)
+def repository_of(location: LocationSpec, key: str) -> Repository:
+    """The repository under a prefix of a location, as `archive.layout` has it."""
     match location:
         case FilesystemLocation():
             return Repository(f"{location.path}/{key}", key, obstacle="the storage location is a folder")

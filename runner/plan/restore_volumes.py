@@ -45,6 +45,7 @@ def decide_volume(stored: StoredVolume, place: Place, *, wanted: bool) -> Restor
         snapshot=stored.snapshot.id if stored.snapshot is not None else "",
         driver=planned.source,
         capacity=planned.capacity,
+        repository=stored.snapshot.repository if stored.snapshot is not None else "",
     )
 
 

@@ -26,7 +26,8 @@ def render_restore_result(result: RestoreResult, *, reach: str = "", color: bool
         url = with_options(stored_at(result.plan), result.plan.location)
         reach = f"--location {shlex.quote(url)}"
     volumes = restored_lines(result, page.paint)
-    sections = (page.head(), volumes, page.failed(), page.not_planned(), page.warnings(), page.undo(reach), page.next())
+    ended = (page.head(), volumes, page.failed(), page.hooks())
+    sections = (*ended, page.not_planned(), page.warnings(), page.undo(reach), page.next())
     texts = ("\n".join(section) for section in sections)
     return "\n\n".join(text for text in texts if text) + "\n"
 
@@ -36,7 +37,7 @@ class _Page:
 
     def __init__(self, result: RestoreResult, paint: Paint) -> None:
         self.result, self.plan, self.paint = result, result.plan, paint
-        self.partial = result.failed or any(volume.outcome == "failed" for volume in result.volumes)
+        self.partial = result.failed or result.hooks or any(volume.outcome == "failed" for volume in result.volumes)
 
     def head(self) -> Iterator[str]:
         result, target = self.result, self.plan.target
@@ -74,6 +75,17 @@ class _Page:
             yield f"  {self.paint.bad('!')} {first.lstrip()}"
             yield from rest
             yield from self._items(failures)
+
+    def hooks(self) -> Iterator[str]:
+        """Commands in Pods that failed, and whose failure matters."""
+        if not self.result.hooks:
+            return
+        yield self.paint.bad(f"{counted(len(self.result.hooks), 'command')} in Pods failed:")
+        yield ""
+        for problem in self.result.hooks:
+            first, *rest = wrapped(harmless(problem), " " * 4)
+            yield f"  {self.paint.bad('!')} {first.lstrip()}"
+            yield from rest
 
     def _items(self, failures: list[Failed]) -> Iterator[str]:
         names: dict[tuple[str, str, str], list[str]] = {}

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from runner.archive.layout import MANIFEST, VOLUMES
-from runner.engine.execute import Ports, VolumePorts, execute
+from runner.engine.execute import Ports, execute
 from runner.engine.planning import make_plan
+from runner.engine.protect import VolumePorts
 from runner.engine.restore import RestorePorts, restore
 from runner.engine.restore_volumes import Restorers
 from runner.engine.restore_waits import Patience

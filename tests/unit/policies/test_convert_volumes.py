@@ -14,6 +14,7 @@ from runner.model.policy import BackupPolicySpec
 from runner.plan.volume_rules import Subject, first_rule
 from runner.policies.convert_notes import Severity
 from runner.policies.convert_spec import duration
+from runner.policies.convert_text import conversion_text
 from tests.unit.policies.velero_documents import (
     RULES,
     Json,
@@ -104,6 +105,41 @@ def test_rules_that_do_not_hold_are_mistakes_of_the_field_that_names_them() -> N
     (finding,) = conversion.findings
     assert finding.path == "spec.template.resourcePolicy[0].conditions.volumeTypes[0]"
     assert finding.message == '"tape" is not known here'
+
+
+ANYTHING = st.recursive(
+    st.one_of(st.none(), st.booleans(), st.integers(-3, 99), st.sampled_from(["", "a", "30s", "pods", "Fail"])),
+    lambda part: st.one_of(
+        st.lists(part, max_size=2),
+        st.dictionaries(
+            st.sampled_from([
+                "action", "capacity", "command", "conditions", "csi", "exec", "includedResources", "init", "name",
+                "labelSelector", "post", "postHooks", "pre", "resources", "timeout", "type", "nfs", "volumePolicies",
+            ]),
+            part,
+            max_size=3,
+        ),
+    ),
+    max_leaves=8,
+)  # fmt: skip
+
+
+@given(ANYTHING, ANYTHING, ANYTHING)
+def test_whatever_stands_there_is_converted_or_refused(hooks: Any, rules: Any, more: Any) -> None:
+    """Documents that no Velero would take give findings, and no traceback."""
+    some = {"pre": hooks, "postHooks": hooks, "name": "a"}
+    template = {"hooks": {"resources": [hooks, some]}, "volumeSnapshotLocations": more, **NAMED}
+    restore = {"backupName": "a", "hooks": {"resources": [some]}, "restorePVs": more, "namespaceMapping": more}
+    conversion = converted(
+        bucket(),
+        config_map([rules, {"conditions": rules, "action": more}]),
+        schedule(template),
+        schedule({"hooks": hooks, "resourcePolicy": more, "csiSnapshotTimeout": more, "snapshotVolumes": more}, "b"),
+        velero("VolumeSnapshotLocation", "a", {"provider": "aws", "config": more, "credential": hooks}),
+        velero("Restore", "a", restore),
+    )
+    assert conversion.made
+    assert conversion_text(conversion)
 
 
 @pytest.mark.parametrize(

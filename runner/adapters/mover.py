@@ -1,0 +1,174 @@
+"""Files of volumes by Jobs: as snapshots whose point in time is the end of the copy, and back into new claims."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from typing import Any, Literal
+
+import msgspec
+
+from runner.actions.fields import text
+from runner.actions.restored import label_value
+from runner.adapters.csi_objects import BACKUP, CLAIM, PLAN, UID, labels_of, selector
+from runner.adapters.mover_jobs import JOBS, MOVER, Jobs, MoverSettings, Stand, Work
+from runner.errors import SnapshotNotFound
+from runner.model.volumes import Brought, FoundSnapshot, PlannedVolume, RestoringVolume, RunTags, Snapshot
+from runner.ports import Cluster
+
+_GOING = "a Job that failed is going away"
+
+
+class MoverSnapshots:
+    """A VolumeSnapshotter. Its data lies in the repository, which is out of reach here: the Job alone is discarded."""
+
+    def __init__(self, cluster: Cluster, settings: MoverSettings) -> None:
+        self._jobs, self._settings = Jobs(cluster, settings), settings
+
+    def prepare(self, volumes: Iterable[PlannedVolume]) -> None:
+        """Needs none."""
+
+    def found(self, tags: RunTags) -> tuple[FoundSnapshot, ...]:
+        """See VolumeSnapshotter."""
+        found = []
+        for job in self._jobs.found(f"{selector(tags)},{MOVER}=backup"):
+            namespace, name = text(job, "metadata", "namespace"), text(job, "metadata", "name")
+            found.append(
+                FoundSnapshot(
+                    snapshot=self._snapshot(job, self._jobs.stand(namespace, name)),
+                    backup=text(job, "metadata", "annotations", BACKUP),
+                    plan=text(job, "metadata", "annotations", PLAN),
+                    volume_uid=text(job, "metadata", "annotations", UID),
+                    claim=text(job, "metadata", "annotations", CLAIM),
+                )
+            )
+        return tuple(found)
+
+    def start(self, volume: PlannedVolume, tags: RunTags) -> Snapshot:
+        """See VolumeSnapshotter."""
+        namespace, _, claim = volume.claim.partition("/")
+        job = self._jobs.create(
+            Work(
+                name=_name(tags.backup, volume.claim),
+                namespace=namespace,
+                claim=claim,
+                kind="backup",
+                words=("--cluster", tags.cluster, "--claim", volume.claim, "--backup", tags.backup),
+                labels=labels_of(tags),
+                annotations={BACKUP: tags.backup, PLAN: tags.plan, CLAIM: volume.claim, UID: volume.uid},
+            )
+        )
+        return self._snapshot(job, Stand("going", None, ""))
+
+    def look(self, snapshots: Sequence[Snapshot]) -> tuple[Snapshot, ...]:
+        """See VolumeSnapshotter."""
+        return tuple(self._looked(snapshot) for snapshot in snapshots)
+
+    def adopt(self, found: FoundSnapshot, tags: RunTags) -> Snapshot:
+        """See VolumeSnapshotter."""
+        namespace, _, name = found.snapshot.object.partition("/")
+        notes = {"labels": labels_of(tags), "annotations": {BACKUP: tags.backup}}
+        self._jobs.objects.merge(JOBS, namespace, name, {"metadata": notes})
+        now = self._looked(found.snapshot)
+        if now.state == "failed":
+            raise SnapshotNotFound(f"the Job {now.object} cannot be used: {now.reason}")
+        return now
+
+    def discard(self, snapshot: Snapshot) -> None:
+        """Takes the Job away. What it has stored stays in the repository, where nothing names it."""
+        self.tidy(snapshot)
+
+    def tidy(self, snapshot: Snapshot) -> None:
+        """See VolumeSnapshotter."""
+        namespace, _, name = snapshot.object.partition("/")
+        self._jobs.remove(namespace, name)
+
+    def _looked(self, before: Snapshot) -> Snapshot:
+        namespace, _, name = before.object.partition("/")
+        return _as_it_stands(before, self._jobs.stand(namespace, name))
+
+    def _snapshot(self, job: dict[str, Any], stand: Stand) -> Snapshot:
+        asked = Snapshot(
+            provider="restic",
+            id="",
+            state="asked",
+            started=text(job, "metadata", "creationTimestamp"),
+            object=f"{text(job, 'metadata', 'namespace')}/{text(job, 'metadata', 'name')}",
+            repository=self._settings.repository.key,
+        )
+        return _as_it_stands(asked, stand)
+
+
+class MoverRestorer:
+    """A VolumeRestorer that writes files into the claim once it is there."""
+
+    when: Literal["before", "after"] = "after"
+
+    def __init__(self, cluster: Cluster, settings: MoverSettings) -> None:
+        self._jobs = Jobs(cluster, settings)
+
+    def bring(self, volume: RestoringVolume) -> Brought:
+        """See VolumeRestorer. A Job of an earlier try that has failed is taken away, and another one made."""
+        snapshot = volume.stored.snapshot
+        assert snapshot is not None, "only what has a snapshot is brought back"
+        name = _restore_name(volume)
+        earlier = self._jobs.objects.find(JOBS, volume.namespace, name)
+        if earlier is not None and self._jobs.stand(volume.namespace, name).state == "failed":
+            self._jobs.remove(volume.namespace, name)
+            return Brought(state="pending", object=f"{volume.namespace}/{name}", reason=_GOING)
+        self._jobs.create(
+            Work(
+                name=name,
+                namespace=volume.namespace,
+                claim=volume.claim,
+                kind="restore",
+                words=("--snapshot", snapshot.id),
+                labels={BACKUP: label_value(volume.backup)},
+                annotations={CLAIM: f"{volume.namespace}/{volume.claim}"},
+            )
+        )
+        return msgspec.structs.replace(self._now(volume), adopted=earlier is not None)
+
+    def look(self, volume: RestoringVolume, brought: Brought) -> Brought:
+        """See VolumeRestorer."""
+        if (
+            self._jobs.objects.find(JOBS, volume.namespace, _restore_name(volume)) is None
+            and "going away" in brought.reason
+        ):
+            return self.bring(volume)
+        return msgspec.structs.replace(self._now(volume), adopted=brought.adopted)
+
+    def discard(self, volume: RestoringVolume, brought: Brought) -> None:
+        """See VolumeRestorer. The Job goes; what it has written stays in the claim."""
+        del brought
+        self._jobs.remove(volume.namespace, _restore_name(volume))
+
+    def _now(self, volume: RestoringVolume) -> Brought:
+        name = _restore_name(volume)
+        stand = self._jobs.stand(volume.namespace, name)
+        states: dict[str, Literal["pending", "ready", "failed"]] = {
+            "going": "pending",
+            "done": "ready",
+            "failed": "failed",
+        }
+        return Brought(state=states[stand.state], object=f"{volume.namespace}/{name}", reason=stand.reason)
+
+
+def _as_it_stands(before: Snapshot, stand: Stand) -> Snapshot:
+    moved = stand.moved
+    if stand.state == "failed":
+        return msgspec.structs.replace(before, state="failed", reason=stand.reason, id=moved.snapshot if moved else "")
+    if stand.state == "going" or moved is None:
+        return msgspec.structs.replace(before, state="asked", reason=stand.reason)
+    return msgspec.structs.replace(
+        before, state="ready", id=moved.snapshot, size=moved.size, files=moved.files, stored=moved.added, reason=""
+    )
+
+
+def _restore_name(volume: RestoringVolume) -> str:
+    return _name(volume.backup, "restore", volume.namespace, volume.claim)
+
+
+def _name(*parts: str) -> str:
+    """A Job's name is a label of its Pods, which holds 63 characters."""
+    return f"trysail-mover-{hashlib.sha256(chr(0).join(parts).encode()).hexdigest()[:24]}"
