@@ -1,4 +1,4 @@
-"""Hooks by the whole product, on the real API server: exec goes through it to kwok's nodes, which run real processes."""
+"""Hooks by the whole product, on the real API server: exec goes through it to kwok's nodes, which run processes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,13 @@ def make_pod(plane: ControlPlane, namespace: str, claim: str, **annotations: str
         "apiVersion": "v1",
         "kind": "Pod",
         "metadata": {"name": "db-0", "labels": {"app": "db"}, "annotations": annotations},
-        "spec": {"containers": [container], "volumes": [volume], "terminationGracePeriodSeconds": 1},
+        # No node of the tests lies in the disk's zone, and the scheduler would wait for one.
+        "spec": {
+            "nodeName": "node-1",
+            "containers": [container],
+            "volumes": [volume],
+            "terminationGracePeriodSeconds": 1,
+        },
     }
     plane.must("POST", f"/api/v1/namespaces/{namespace}/pods", pod)
     plane.kubectl("wait", "pod/db-0", "-n", namespace, "--for=condition=Ready", "--timeout=60s")
@@ -73,7 +79,7 @@ def test_a_pod_is_frozen_around_its_snapshot(
     namespace: str,
     tmp_path: Path,
 ) -> None:
-    """Pre, snapshot, post; the plan shows both commands, the result says how long, and the Pod bears no mark after it."""
+    """Pre, snapshot, post; the plan shows both commands, the result says how long, and no mark is left on the Pod."""
     make_claim(control_plane, moto_ec2, namespace, "data")
     make_pod(control_plane, namespace, "data")
     marks = tmp_path / "marks"
@@ -121,7 +127,7 @@ def test_killed_between_freeze_and_thaw_the_next_run_thaws(
     namespace: str,
     tmp_path: Path,
 ) -> None:
-    """SIGKILL cannot be answered: what thaws the Pod lies on it, and the next run completes that before its own hooks."""
+    """SIGKILL cannot be answered: what thaws the Pod lies on it, and the next run completes that first."""
     make_claim(control_plane, moto_ec2, namespace, "data")
     make_pod(control_plane, namespace, "data")
     marks, gate = tmp_path / "marks", tmp_path / "gate"
@@ -199,7 +205,7 @@ def test_a_run_that_is_told_to_stop_thaws_first(
 def test_commands_around_the_run(
     cloudy: Trysail, weed: Place, control_plane: ControlPlane, moto_ec2: MotoEc2, namespace: str, tmp_path: Path
 ) -> None:
-    """On this machine, told which run it is; never for plan or validate; and one that fails before it begins nothing."""
+    """On this machine, told which run it is; never for plan or validate; one that fails beforehand begins nothing."""
     make_claim(control_plane, moto_ec2, namespace, "data")
     marks = tmp_path / "marks"
     told = ["sh", "-c", f'echo "$TRYSAIL_PHASE:$TRYSAIL_POLICY" >> {marks}']

@@ -8,7 +8,15 @@ from itertools import repeat
 import pytest
 
 from runner.engine.retry import Retrier, RetryLimits
-from runner.errors import ClusterBusy, ClusterUnreachable, Forbidden, StoreBusy, TrysailError
+from runner.errors import (
+    Cancelled,
+    ClusterBusy,
+    ClusterUnreachable,
+    Forbidden,
+    StoreBusy,
+    StoreUnreachable,
+    TrysailError,
+)
 from runner.model.event import Retrying
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.observer import RecordingObserver
@@ -104,3 +112,40 @@ def test_retry_after_of_nothing() -> None:
     """A wish of no seconds is granted; without a wish, the usual wait is."""
     assert waits(ClusterBusy("429", retry_after=0.0)) == [0.0]
     assert waits(ClusterBusy("429")) == pytest.approx([0.1875])
+
+
+def interrupted() -> None:
+    """As a signal's handler does, wherever the main thread is."""
+    raise Cancelled("cancelled by SIGINT")
+
+
+def test_a_signal_that_an_sdk_has_swallowed_is_a_signal_all_the_same() -> None:
+    """Botocore catches every exception around its sockets: what looks like no answer was somebody's Ctrl-C."""
+
+    def work() -> None:
+        try:
+            try:
+                interrupted()
+            except Exception as error:
+                raise ConnectionError("an HTTP client raised an exception") from error
+        except ConnectionError as error:
+            raise StoreUnreachable("the store gives no answer") from error
+
+    with pytest.raises(Cancelled, match="SIGINT"):
+        Retrier(SimulatedClock(), RecordingObserver()).call("a key", work)
+
+
+def test_while_a_run_is_taken_back_errors_are_retried() -> None:
+    """The signal that ended it is behind every error then, and is no new one."""
+    tries = []
+
+    def work() -> str:
+        tries.append(1)
+        if len(tries) < 3:
+            raise StoreUnreachable("reset")
+        return "done"
+
+    try:
+        interrupted()
+    except Cancelled:
+        assert Retrier(SimulatedClock(), RecordingObserver()).call("a key", work) == "done"
