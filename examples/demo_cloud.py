@@ -1,6 +1,6 @@
 """A cloud in miniature for `make demo`: an EC2 of moto's on this machine, with a disk for each EBS volume of the shop.
 
-python examples/demo_cloud.py start CLUSTER FOLDER     begins it, and writes FOLDER/snapshots.yaml, which names it
+python examples/demo_cloud.py start CLUSTER FOLDER     begins it, and names it in FOLDER/policies
 python examples/demo_cloud.py destroy CLUSTER FOLDER   the storage class deletes: volumes of shop-prod, and their disks
 python examples/demo_cloud.py stop CLUSTER FOLDER
 """
@@ -22,16 +22,6 @@ import yaml
 REGION = "eu-west-1"
 LOST = "shop-prod"
 
-_LOCATION = """\
-apiVersion: trysail.dev/v1alpha1
-kind: VolumeSnapshotLocation
-metadata: {{name: ebs}}
-spec:
-  provider: aws
-  config: {{region: {region}, endpoint: "{endpoint}"}}
-  tags: {{team: shop}}
-"""
-
 
 def start(cluster: Path, folder: Path) -> None:
     """Begins the server, makes the disks, and writes their ids into the cluster's PersistentVolumes."""
@@ -48,7 +38,10 @@ def start(cluster: Path, folder: Path) -> None:
             start_new_session=True,
         )
     (folder / "ec2.pid").write_text(str(server.pid))
-    (folder / "snapshots.yaml").write_text(_LOCATION.format(region=REGION, endpoint=endpoint))
+    location = _location(folder)
+    document = yaml.safe_load(location.read_text())
+    document["spec"]["config"]["endpoint"] = endpoint
+    location.write_text(yaml.safe_dump(document, sort_keys=False))
     _wait(port)
     ec2 = _ec2(endpoint)
     for file in _files(cluster):
@@ -62,8 +55,7 @@ def start(cluster: Path, folder: Path) -> None:
 
 def destroy(cluster: Path, folder: Path) -> None:
     """Removes the PersistentVolumes of claims in shop-prod, and their disks, as reclaimPolicy Delete would."""
-    location = yaml.safe_load((folder / "snapshots.yaml").read_text())
-    ec2 = _ec2(location["spec"]["config"]["endpoint"])
+    ec2 = _ec2(yaml.safe_load(_location(folder).read_text())["spec"]["config"]["endpoint"])
     for file in _files(cluster):
         documents = list(yaml.safe_load_all(file.read_text()))
         lost = [one for one in documents if _is_disk(one) and one["spec"]["claimRef"]["namespace"] == LOST]
@@ -78,6 +70,10 @@ def stop(cluster: Path, folder: Path) -> None:
     """Ends the server."""
     del cluster
     os.kill(int((folder / "ec2.pid").read_text()), signal.SIGTERM)
+
+
+def _location(folder: Path) -> Path:
+    return folder / "policies" / "snapshots.yaml"
 
 
 def _is_disk(value: Any) -> bool:

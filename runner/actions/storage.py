@@ -58,7 +58,7 @@ def volume(case: Case) -> LeftAlone | None:
     if case.others.made_anew(case.item.name):
         return LeftAlone("its data comes from a snapshot: a new volume is made for its claim")
     if spec.get("persistentVolumeReclaimPolicy") == "Delete":
-        return LeftAlone("its reclaim policy is Delete and no snapshot holds its data: the claim is provisioned anew")
+        return LeftAlone("its reclaim policy is Delete: it comes and goes with its claim")
     metadata = part(case.body, "metadata")
     drop_from(metadata, "annotations", "pv.kubernetes.io/bound-by-controller")
     keep_where(metadata, "finalizers", lambda entry: not str(entry).startswith(_DRIVER_FINALIZERS))

@@ -9,21 +9,23 @@ from typing import Any
 
 import msgspec
 
+from runner.actions.fields import text
 from runner.actions.restored import label_value
-from runner.errors import ItemNotFound, VolumeRejected
+from runner.errors import Forbidden, ItemNotFound, VolumeRejected
 from runner.model.cluster import ListRequest, Resource
 from runner.model.volumes import PlannedVolume, RunTags
 from runner.ports import Cluster
 
-GROUP = "snapshot.storage.k8s.io"
-SNAPSHOTS = Resource(GROUP, "volumesnapshots", "v1", "VolumeSnapshot", namespaced=True)
-CONTENTS = Resource(GROUP, "volumesnapshotcontents", "v1", "VolumeSnapshotContent", namespaced=False)
-CLASSES = Resource(GROUP, "volumesnapshotclasses", "v1", "VolumeSnapshotClass", namespaced=False)
+GROUP, _V1 = "snapshot.storage.k8s.io", "v1"
+SNAPSHOTS = Resource(GROUP, "volumesnapshots", _V1, "VolumeSnapshot", namespaced=True)
+CONTENTS = Resource(GROUP, "volumesnapshotcontents", _V1, "VolumeSnapshotContent", namespaced=False)
+CLASSES = Resource(GROUP, "volumesnapshotclasses", _V1, "VolumeSnapshotClass", namespaced=False)
 
 # Labels, to find them by; and the same as annotations, since a label's value holds 63 characters and no slash.
 BACKUP, POLICY, CLUSTER = "trysail.dev/backup", "trysail.dev/policy", "trysail.dev/cluster"
 PLAN, CLAIM, UID = "trysail.dev/plan", "trysail.dev/pvc", "trysail.dev/volume-uid"
 EXCLUDED = "trysail.dev/exclude-from-backup"
+OURS = f"{EXCLUDED}=true"  # whatever a run or a restore has made
 
 _PAGE = 500
 _LONGEST_NAME = 253
@@ -37,8 +39,8 @@ class Objects:
 
     def served(self) -> None:
         """VolumeRejected where the cluster has no such types."""
-        names = {resource.name for resource in self._cluster.discover().resources}
-        if SNAPSHOTS.name not in names:
+        resources = self._cluster.discover().resources
+        if not any(one.name == SNAPSHOTS.name and _V1 in (one.version, *one.other_versions) for one in resources):
             raise VolumeRejected(
                 "the cluster serves no VolumeSnapshots",
                 hint="install the snapshot CRDs and the snapshot controller of its CSI drivers",
@@ -72,9 +74,16 @@ class Objects:
         """As it is once it is there. AlreadyExists."""
         return _DECODER.decode(self._cluster.create(resource, namespace, _ENCODER.encode(body)).raw)
 
-    def merge(self, resource: Resource, namespace: str, name: str, patch: dict[str, Any]) -> None:
-        """Changes fields."""
-        self._cluster.merge(resource, namespace, name, _ENCODER.encode(patch))
+    def merge(self, resource: Resource, namespace: str, name: str, patch: dict[str, Any]) -> dict[str, Any]:
+        """Changes fields; returns it as it is then. ItemNotFound."""
+        return _DECODER.decode(self._cluster.merge(resource, namespace, name, _ENCODER.encode(patch)).raw)
+
+    def drivers(self) -> dict[str, str] | None:
+        """Each VolumeSnapshotClass with its driver; None where we may not see them."""
+        try:
+            return {text(one, "metadata", "name"): text(one, "driver") for one in self.list(CLASSES, "")}
+        except Forbidden:
+            return None
 
     def delete(self, resource: Resource, namespace: str, name: str, uid: str) -> None:
         """Asks for its end; gone already is no error."""
@@ -107,7 +116,7 @@ def snapshot_body(name: str, namespace: str, claim: str, volume: PlannedVolume, 
     """A VolumeSnapshot of a claim."""
     notes = {BACKUP: tags.backup, PLAN: tags.plan, CLAIM: volume.claim, UID: volume.uid}
     return {
-        "apiVersion": f"{GROUP}/v1",
+        "apiVersion": SNAPSHOTS.api_version,
         "kind": "VolumeSnapshot",
         "metadata": {"name": name, "namespace": namespace, "labels": labels_of(tags), "annotations": notes},
         "spec": {
