@@ -1,0 +1,197 @@
+"""Files of volumes end to end: Jobs of the real Job controller run the mover, and restic stores into SeaweedFS."""
+
+from __future__ import annotations
+
+import json
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.parts.controlplane import ControlPlane
+from tests.parts.csi import Csi
+from tests.parts.movers import Movers
+from tests.parts.nodes import Nodes
+from tests.parts.seaweedfs import SeaweedFS
+from tests.real.conftest import environment
+from tests.real.places import Place
+from tests.real.trysail import Ended, Trysail, assert_no_secret
+
+pytestmark = pytest.mark.real
+
+Json = dict[str, Any]
+PASSWORD = "open-sesame-files-7"
+LEFT = "jobs,pods,secrets"
+
+
+@pytest.fixture
+def movers(control_plane: ControlPlane, nodes: Nodes, csi: Csi, tmp_path: Path) -> Iterator[Movers]:
+    """Mover Pods are run while a test goes on."""
+    folder = tmp_path / "movers"
+    folder.mkdir()
+    with Movers(control_plane, csi, folder) as running:
+        yield running
+
+
+@pytest.fixture
+def files(tmp_path: Path, control_plane: ControlPlane, seaweedfs: SeaweedFS) -> Trysail:
+    """Trysail, with the store's keys and the repository's password by names of their own."""
+    env = environment(control_plane, seaweedfs)
+    keys = {"STORE_KEY": env["AWS_ACCESS_KEY_ID"], "STORE_SECRET": env["AWS_SECRET_ACCESS_KEY"]}
+    return Trysail(tmp_path, {**env, **keys, "FILES_PASSWORD": PASSWORD})
+
+
+def policy(files: Trysail, weed: Place, namespace: str, **spec: Any) -> Path:
+    """Of one namespace, with the files of all its claims."""
+    credential = {"accessKeyId": {"env": "STORE_KEY"}, "secretAccessKey": {"env": "STORE_SECRET"}}
+    rules = [{"conditions": {"volumeTypes": ["persistentVolumeClaim"]}, "action": {"type": "fs-backup"}}]
+    image = {"image": "registry.example.com/trysail:test", "repositoryPassword": {"env": "FILES_PASSWORD"}}
+    given = {"includedNamespaces": [namespace], "volumePolicies": rules, "fsBackup": image, "onUncovered": "fail"}
+    return files.policy("shop", location={**weed.location, "credential": credential}, **(given | spec))
+
+
+def ledger(weed: Place) -> dict[str, Json]:
+    """volumes.json of the only backup, by claim."""
+    record = json.loads(weed.read("volumes.json"))
+    return {line["planned"]["claim"].partition("/")[2]: line for line in record["volumes"]}
+
+
+def fill(folder: Path) -> None:
+    """A little of everything."""
+    (folder / "notes.txt").write_text("before the backup")
+    (folder / "sub").mkdir()
+    (folder / "sub" / "secret").write_text("x")
+    (folder / "sub" / "secret").chmod(0o600)
+    (folder / "link").symlink_to("notes.txt")
+
+
+def quiet(*endings: Ended) -> None:
+    """None of them told the password."""
+    assert_no_secret(*(text for ended in endings for text in (ended.out, ended.err)), more=(PASSWORD,))
+
+
+def config_map(plane: ControlPlane, namespace: str) -> None:
+    """Something that comes after claims."""
+    plane.kubectl("create", "configmap", "settings", "-n", namespace, "--from-literal=a=b")
+
+
+def test_files_are_stored_lost_and_brought_back(
+    files: Trysail, weed: Place, control_plane: ControlPlane, csi: Csi, movers: Movers, namespace: str
+) -> None:
+    """By a Job each way; nothing of them is left in the cluster, nor in the archive, and the password is nowhere."""
+    handle = csi.claim(namespace, "data")
+    fill(csi.volume_path(handle))
+    file = policy(files, weed, namespace)
+    planned = files("plan", "-f", file)
+    assert "file-system backup" in planned.said
+    run = files.process("run", "-f", file, "--auto-approve")
+    line = ledger(weed)["data"]
+    assert (line["outcome"], line["snapshot"]["provider"], line["snapshot"]["files"]) == ("stored", "restic", 2)
+    left = control_plane.kubectl("get", LEFT, "-n", namespace, "-o", "name").stdout.decode().split()
+    assert [name for name in left if "mover" in name] == []
+    listed = files("list", "--location", weed.url)
+    assert len(listed.out.splitlines()) == 2
+    files("verify", "latest", "--location", weed.url, "--deep")
+    assert "trysail-mover" not in weed.read("index.jsonl.gz").decode()
+
+    (csi.volume_path(handle) / "notes.txt").write_text("after it")
+    control_plane.kubectl("delete", "namespace", namespace, "--wait=true", "--timeout=90s")
+    restored = files.process("restore", "latest", "-f", file, "--auto-approve")
+    assert "1 brought back" in restored.out
+    made = csi.volume_path(csi.handle(namespace, "data"))
+    assert made != csi.volume_path(handle)
+    assert (made / "notes.txt").read_text() == "before the backup"
+    assert (made / "sub" / "secret").stat().st_mode & 0o777 == 0o600
+    assert (made / "link").readlink() == Path("notes.txt")
+    assert sorted(path.name for path in made.iterdir()) == ["link", "notes.txt", "sub"]
+    assert movers.ran == [f"{namespace}/data"] * 2
+    assert "No changes." in files("restore", "latest", "-f", file, "--plan").out
+    quiet(planned, run, restored)
+    for name in ("plan.json", "volumes.json", "manifest.json", "log.jsonl.gz"):
+        assert PASSWORD.encode() not in weed.read(name)
+
+
+def test_a_wrong_password_holds_the_namespace_back_and_the_right_one_goes_on(
+    files: Trysail, weed: Place, control_plane: ControlPlane, csi: Csi, movers: Movers, namespace: str
+) -> None:
+    """A claim without its files is no claim that anything should begin with."""
+    fill(csi.volume_path(csi.claim(namespace, "data")))
+    config_map(control_plane, namespace)
+    file = policy(files, weed, namespace)
+    files("run", "-f", file, "--auto-approve")
+    control_plane.kubectl("delete", "namespace", namespace, "--wait=true", "--timeout=90s")
+    wrong = files.with_env(FILES_PASSWORD="another one")
+    refused = wrong("restore", "latest", "-f", file, "--auto-approve", code=3)
+    assert "wrong password" in refused.said
+    assert "nothing shall begin without it" in refused.said
+    there = control_plane.kubectl("get", "configmaps", "-n", namespace, "-o", "name").stdout.decode().split()
+    assert "configmap/settings" not in there
+    restored = files("restore", "latest", "-f", file, "--auto-approve")
+    assert "1 brought back" in restored.out
+    made = csi.volume_path(csi.handle(namespace, "data"))
+    assert (made / "notes.txt").read_text() == "before the backup"
+    control_plane.kubectl("get", "configmap", "settings", "-n", namespace)
+    quiet(refused, restored)
+
+
+def test_a_file_that_cannot_be_stored_is_named(
+    files: Trysail, weed: Place, control_plane: ControlPlane, csi: Csi, movers: Movers, namespace: str
+) -> None:
+    """A password that does not fit the repository: the line says so, the objects are stored, exit 3."""
+    fill(csi.volume_path(csi.claim(namespace, "data")))
+    file = policy(files, weed, namespace)
+    files("run", "-f", file, "--auto-approve")
+    run = files.with_env(FILES_PASSWORD="changed")("run", "-f", file, "--auto-approve", code=3)
+    assert "wrong password" in run.said
+    assert "PartiallyFailed" in run.out
+
+
+def test_an_interrupted_run_takes_its_jobs_away(
+    files: Trysail, weed: Place, control_plane: ControlPlane, csi: Csi, movers: Movers, namespace: str
+) -> None:
+    """SIGTERM while the mover's Pod waits: no Job, no Pod and no Secret is left."""
+    fill(csi.volume_path(csi.claim(namespace, "data")))
+    movers.hold.set()
+    file = policy(files, weed, namespace)
+    with files.start("run", "-f", file, "--auto-approve") as running:
+        while "mover" not in control_plane.kubectl("get", "pods", "-n", namespace, "-o", "name").stdout.decode():
+            assert not running.ended, "it waits for its mover"
+        running.send(signal.SIGTERM)
+        running.wait(130)
+    left = control_plane.kubectl("get", LEFT, "-n", namespace, "-o", "name").stdout.decode()
+    assert "mover" not in left
+    weed.assert_no_backup()
+
+
+@pytest.mark.parametrize("level", ["baseline", "restricted"])
+def test_pod_security_takes_the_jobs_pods(
+    files: Trysail, weed: Place, control_plane: ControlPlane, csi: Csi, movers: Movers, namespace: str, level: str
+) -> None:
+    """In namespaces that enforce a standard the API server itself decides about the mover's Pods: they run."""
+    control_plane.kubectl("label", "namespace", namespace, f"pod-security.kubernetes.io/enforce={level}")
+    fill(csi.volume_path(csi.claim(namespace, "data")))
+    files("run", "-f", policy(files, weed, namespace), "--auto-approve")
+    assert ledger(weed)["data"]["outcome"] == "stored"
+
+
+def test_what_no_job_can_mount_is_uncovered_with_that_reason(
+    files: Trysail, weed: Place, control_plane: ControlPlane, csi: Csi, namespace: str
+) -> None:
+    """An emptyDir of another Pod: the run stops before it writes."""
+    pod: Json = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "web"},
+        "spec": {
+            "containers": [{"name": "web", "image": "registry.example.com/web:1"}],
+            "volumes": [{"name": "cache", "emptyDir": {}}],
+        },
+    }
+    control_plane.must("POST", f"/api/v1/namespaces/{namespace}/pods", pod)
+    file = policy(files, weed, namespace, volumePolicies=[{"action": {"type": "fs-backup"}}])
+    assert "no Job can mount" in files("plan", "-f", file, code=4).said
+    refused = files("run", "-f", file, "--auto-approve", code=4)
+    assert f"{namespace}/web:cache" in refused.err
+    weed.assert_no_backup()
