@@ -46,6 +46,7 @@ bench: parts  ## Measure against the physical limit in the same run; N=100000, R
 	$(BIN)/python -m tests.bench
 	$(BIN)/python -m tests.bench.restore
 	$(BIN)/python -m tests.bench.diff
+	$(BIN)/python -m tests.bench.volumes
 
 golden: setup  ## Write golden files and schemas anew; then read the difference.
 	TRYSAIL_REGENERATE=1 $(BIN)/python -m pytest -m "not real" -n 2 -q

@@ -68,6 +68,12 @@ def main() -> None:
     )
 
 
+def added_by_ledger(claims: int = CLAIMS) -> tuple[int, float]:
+    """How many claims, and the seconds that their ledger adds to a plan."""
+    without, _ = _fastest(_inventory(claims, volumes=False))
+    return claims, _fastest(_inventory(claims, volumes=True))[0] - without
+
+
 def _fastest(inventory: Inventory) -> tuple[float, int]:
     resolved = policy(**SPEC)
     taken = []
