@@ -4,15 +4,15 @@
 set -eu
 
 cd "$(dirname "$0")/.."
-policy=.demo/policies
+policy=examples/policies/demo/shop.yaml
 cluster=.demo/cluster
 rm -rf .demo
 mkdir .demo
 cp -r examples/clusters/shop "$cluster"
-cp -r examples/policies/demo "$policy"
 
 export AWS_ACCESS_KEY_ID=demo AWS_SECRET_ACCESS_KEY=demo AWS_EC2_METADATA_DISABLED=true
-python examples/demo_cloud.py start "$cluster" .demo
+AWS_ENDPOINT_URL_EC2=$(python examples/demo_cloud.py start "$cluster" .demo)
+export AWS_ENDPOINT_URL_EC2
 trap 'python examples/demo_cloud.py stop "$cluster" .demo' EXIT
 
 step() {

@@ -1,6 +1,6 @@
 """A cloud in miniature for `make demo`: an EC2 of moto's on this machine, with a disk for each EBS volume of the shop.
 
-python examples/demo_cloud.py start CLUSTER FOLDER     begins it, and names it in FOLDER/policies
+python examples/demo_cloud.py start CLUSTER FOLDER     begins it, and prints where it is
 python examples/demo_cloud.py destroy CLUSTER FOLDER   the storage class deletes: volumes of shop-prod, and their disks
 python examples/demo_cloud.py stop CLUSTER FOLDER
 """
@@ -38,10 +38,6 @@ def start(cluster: Path, folder: Path) -> None:
             start_new_session=True,
         )
     (folder / "ec2.pid").write_text(str(server.pid))
-    location = _location(folder)
-    document = yaml.safe_load(location.read_text())
-    document["spec"]["config"]["endpoint"] = endpoint
-    location.write_text(yaml.safe_dump(document, sort_keys=False))
     _wait(port)
     ec2 = _ec2(endpoint)
     for file in _files(cluster):
@@ -51,11 +47,13 @@ def start(cluster: Path, folder: Path) -> None:
             made = ec2.create_volume(AvailabilityZone=_zone(volume), Size=size, VolumeType="gp3")
             text = text.replace(volume["spec"]["csi"]["volumeHandle"], made["VolumeId"])
         file.write_text(text)
+    sys.stdout.write(f"{endpoint}\n")
 
 
 def destroy(cluster: Path, folder: Path) -> None:
     """Removes the PersistentVolumes of claims in shop-prod, and their disks, as reclaimPolicy Delete would."""
-    ec2 = _ec2(yaml.safe_load(_location(folder).read_text())["spec"]["config"]["endpoint"])
+    del folder
+    ec2 = _ec2(os.environ["AWS_ENDPOINT_URL_EC2"])
     for file in _files(cluster):
         documents = list(yaml.safe_load_all(file.read_text()))
         lost = [one for one in documents if _is_disk(one) and one["spec"]["claimRef"]["namespace"] == LOST]
@@ -70,10 +68,6 @@ def stop(cluster: Path, folder: Path) -> None:
     """Ends the server."""
     del cluster
     os.kill(int((folder / "ec2.pid").read_text()), signal.SIGTERM)
-
-
-def _location(folder: Path) -> Path:
-    return folder / "policies" / "snapshots.yaml"
 
 
 def _is_disk(value: Any) -> bool:

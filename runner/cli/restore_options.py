@@ -63,6 +63,11 @@ def restore_options(function: Callable[..., R]) -> Callable[..., R]:
     )
     @click.option("--force-conflicts", is_flag=True, default=None, help="Take over fields that others own.")
     @click.option("--preserve-nodeports", is_flag=True, default=None, help="Keep node ports that Kubernetes chose.")
+    @click.option(
+        "--restore-volumes/--no-restore-volumes",
+        default=None,
+        help="Whether claims that are created get their data; they do without.",
+    )
     @wraps(function)
     def gathered(**values: Any) -> R:
         names = (*_LISTS, *_MAPS, "selector", "items", *_PLAIN)
@@ -77,6 +82,7 @@ _PLAIN = {
     "existing_resource_policy": "existingResourcePolicy",
     "force_conflicts": "forceConflicts",
     "preserve_nodeports": "preserveNodePorts",
+    "restore_volumes": "restoreVolumes",
 }
 
 # field of a RestorePolicy -> the option that stands for it

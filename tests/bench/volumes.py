@@ -38,7 +38,7 @@ from tests.unit.plan.build import policy
 OUT = Path(".bench")
 TRYSAIL = [sys.executable, "-m", "runner"]
 AT_ONCE = 8  # parallelVolumes without a word of the policy
-ROUNDS = int(os.environ.get("ROUNDS", "3"))
+ROUNDS = int(os.environ.get("ROUNDS", "1"))
 GROUPS = 20  # of two volumes each, frozen
 
 Json = dict[str, Any]

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 
 from runner import wiring, wiring_volumes
-from runner.engine.execute import PODS
 from runner.engine.freeze import FreezePorts, Freezer
 from runner.engine.frozen_records import list_left
+from runner.engine.protect import PODS
 from runner.engine.restore_hooks import RestoreHookPorts, pods_there, run_restore_hooks
 from runner.model.event import HookRan, Thawed, Warned
 from runner.model.hooks import FrozenPod, PlannedHook, RestoreHooks

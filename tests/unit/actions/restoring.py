@@ -33,6 +33,11 @@ class TheOthers(Others):
         """Whether it was named."""
         return name in self._volumes
 
+    def made_anew(self, name: str) -> bool:
+        """Never: its data comes from no snapshot."""
+        del name
+        return False
+
 
 NOBODY = TheOthers()
 

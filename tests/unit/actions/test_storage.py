@@ -130,7 +130,7 @@ def test_a_volume_that_its_class_deletes_is_left_to_the_provisioner() -> None:
     """Its data went with its claim."""
     item = stored(VOLUME)
     item["spec"]["persistentVolumeReclaimPolicy"] = "Delete"
-    assert "provisioned anew" in why_left("persistentvolumes", item)
+    assert "comes and goes with its claim" in why_left("persistentvolumes", item)
 
 
 def test_a_retained_volume_is_restored_as_it_is() -> None:

@@ -22,6 +22,7 @@ from runner.engine.stored_trysail import TrysailObjects
 from runner.errors import ClusterUnreachable, ItemNotFound
 from runner.model.cluster import ListRequest, Page, Resource
 from runner.model.restore import BackupRef
+from runner.model.volumes import VolumesRecord
 from runner.plan.diff import Diff
 from tests.fakes.cluster import Call, FakeCluster, config_map, definition
 from tests.fakes.store import MemoryStore
@@ -54,6 +55,10 @@ class Watched:
         for line, value in self.inner.objects(lines):
             self.read.append(str(line.id))
             yield line, value
+
+    def volumes(self) -> VolumesRecord:
+        """As the Protocol has it."""
+        return self.inner.volumes()
 
 
 def _stored(*items: Made, name: str = "before", member_bytes: int = 1 << 20) -> Watched:

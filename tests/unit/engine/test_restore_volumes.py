@@ -269,7 +269,7 @@ def rewritten(stage: DiskStage, key: str, content: bytes) -> None:
     stage.store.objects[manifest_key] = readable(manifest)
 
 
-def annotations(stage: DiskStage, name: str) -> Json:
+def notes(stage: DiskStage, name: str) -> Json:
     """Of a claim in `shop`."""
     found: Json = stage.live("persistentvolumeclaims", "shop", name)["metadata"].get("annotations") or {}
     return found
@@ -282,7 +282,7 @@ def test_files_are_written_once_the_claim_is_there_and_before_what_would_use_the
 
     def look(verb: str, _: str) -> None:
         if verb == "bring":
-            seen.append(annotations(stage, "data"))
+            seen.append(notes(stage, "data"))
             with pytest.raises(ItemNotFound):
                 stage.live("configmaps", "shop", "web")
 
@@ -290,7 +290,7 @@ def test_files_are_written_once_the_claim_is_there_and_before_what_would_use_the
     result = stage.bring_back()
     assert outcomes(result) == {"shop/data": "restored"}
     assert seen == [{"trysail.dev/restoring": "r-shop-data"}]
-    assert annotations(stage, "data") == {}
+    assert notes(stage, "data") == {}
     assert stage.live("configmaps", "shop", "web")
 
 
@@ -302,14 +302,14 @@ def test_nothing_begins_beside_files_that_are_not_all_there() -> None:
     assert outcomes(result) == {"shop/data": "failed"}
     reasons = {failed.resource: failed.reason for failed in result.failed}
     assert "nothing shall begin without it: the repository is locked" in reasons["configmaps"]
-    assert annotations(stage, "data") == {"trysail.dev/restoring": "r-shop-data"}
+    assert notes(stage, "data") == {"trysail.dev/restoring": "r-shop-data"}
 
     stage.files = FakeRestorer(when="after", native=False)
     assert fates(stage) == {"shop/data": "restore"}
     assert stage.plan().changes_anything
     again = stage.bring_back()
     assert outcomes(again) == {"shop/data": "restored"}
-    assert annotations(stage, "data") == {}
+    assert notes(stage, "data") == {}
     assert stage.live("configmaps", "shop", "web")
 
 
