@@ -151,13 +151,13 @@ class FakeRestorer:
     def bring(self, volume: RestoringVolume) -> Brought:
         """See VolumeRestorer."""
         name = self._called("bring", volume)
+        adopted = name in self.asked
         self.asked[name] = volume
-        return self._now(volume, name)
+        return msgspec.structs.replace(self._now(volume, name), adopted=adopted)
 
     def look(self, volume: RestoringVolume, brought: Brought) -> Brought:
         """See VolumeRestorer."""
-        del brought
-        return self._now(volume, self._called("look", volume))
+        return msgspec.structs.replace(self._now(volume, self._called("look", volume)), adopted=brought.adopted)
 
     def discard(self, volume: RestoringVolume, brought: Brought) -> None:
         """See VolumeRestorer."""
