@@ -16,10 +16,10 @@ from pydantic import TypeAdapter
 
 from runner import wiring
 from runner.archive.layout import layout_of
-from runner.engine.freeze import FreezePorts
-from runner.engine.frozen_records import left_in
-from runner.engine.protect import VolumePorts
-from runner.engine.volumes import Protecting
+from runner.engine.volumes.freeze import FreezePorts
+from runner.engine.volumes.frozen_records import left_in
+from runner.engine.volumes.protect import VolumePorts
+from runner.engine.volumes.run import Protecting
 from runner.errors import ClusterError, VolumeRejected
 from runner.model.duration import seconds
 from runner.model.inventory import Inventory
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from runner.adapters.ebs import EbsVolumes
     from runner.adapters.mover_jobs import MoverSettings
     from runner.adapters.restic import Restic
-    from runner.engine.restore_volumes import Restorers
+    from runner.engine.restore.volumes import Restorers
 
 STARTS = 4  # requests at once for each group that is under way: the volumes of a group are asked for all at once
 
@@ -93,7 +93,7 @@ def volume_ports(
 @contextmanager
 def restorers(plan: RestorePlan, cluster: Cluster) -> Iterator[Restorers]:
     """What brings the data of volumes back that the plan names. Secrets are fetched now."""
-    from runner.engine.restore_volumes import Restorers  # noqa: PLC0415 -- a run needs nothing of a restore
+    from runner.engine.restore.volumes import Restorers  # noqa: PLC0415 -- a run needs nothing of a restore
 
     methods = {volume.method for volume in plan.volumes if volume.action == "restore"}
     by_method: dict[Method, VolumeRestorer] = {}

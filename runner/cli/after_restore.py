@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import msgspec
 
 from runner import wiring_volumes
-from runner.engine.restore import RestorePorts
-from runner.engine.restore_hooks import RestoreHookPorts, pods_there, run_restore_hooks
+from runner.engine.restore.hooks import RestoreHookPorts, pods_there, run_restore_hooks
+from runner.engine.restore.restore import RestorePorts
 from runner.engine.retry import Retrier
 from runner.errors import ClusterError, Unauthorized
 from runner.model.event import Warned

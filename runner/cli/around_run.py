@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from runner import wiring_volumes
-from runner.engine.run_commands import RunCommands
+from runner.engine.volumes.run_commands import RunCommands
 from runner.errors import ExitCode, TrysailError, worst
 from runner.model.hooks import BackupHooks
 from runner.model.manifest import COMPLETED, FAILED

@@ -10,9 +10,9 @@ import click
 
 from runner.cli.stored import Where, backup_options, put
 from runner.engine.extract import Backup
-from runner.engine.velero import VeleroBackup
-from runner.engine.velero_sidecars import velero_details
-from runner.engine.volumes_record import read_volumes
+from runner.engine.velero.sidecars import velero_details
+from runner.engine.velero.velero import VeleroBackup
+from runner.engine.volumes.record import read_volumes
 from runner.errors import BackupDamaged
 from runner.model.plan import Plan
 from runner.report.backups import render_backup

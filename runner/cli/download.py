@@ -11,7 +11,7 @@ import click
 
 from runner.cli.stored import Where, backup_options, put
 from runner.engine.extract import Backup
-from runner.engine.velero import VeleroBackup
+from runner.engine.velero.velero import VeleroBackup
 from runner.errors import UsageError
 from runner.report.backups import UNPROVEN
 from runner.report.words import sized

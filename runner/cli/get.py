@@ -11,7 +11,7 @@ import click
 from runner.archive.velero import read_json
 from runner.cli.stored import Where, backup_options, put
 from runner.engine.extract import Backup, Chosen
-from runner.engine.velero import VeleroBackup
+from runner.engine.velero.velero import VeleroBackup
 from runner.errors import UsageError
 from runner.plan.lookup import Lookup, Wanted, parse_targets
 

@@ -25,11 +25,11 @@ from runner.cli.restore_scratch import tell, try_in_scratch
 from runner.cli.restore_source import Source, Where, committed_policy, load, named_policy
 from runner.cli.signals import cancel_on_signals
 from runner.engine.execute import Ports
-from runner.engine.restore import RestorePorts, restore
-from runner.engine.restore_plan import PlannedRestore
-from runner.engine.restore_waits import NO_CONTROLLERS, Patience
-from runner.engine.restoring import make_restore_plan, recheck_restore, restore_of
-from runner.engine.undo import overwrites, save_overwritten
+from runner.engine.restore.plan import PlannedRestore
+from runner.engine.restore.planning import make_restore_plan, recheck_restore, restore_of
+from runner.engine.restore.restore import RestorePorts, restore
+from runner.engine.restore.undo import overwrites, save_overwritten
+from runner.engine.restore.waits import NO_CONTROLLERS, Patience
 from runner.errors import BackupDamaged, ExitCode, KeyExists, TrysailError, UsageError
 from runner.model.canonical import readable
 from runner.model.duration import seconds

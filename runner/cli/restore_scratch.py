@@ -10,9 +10,9 @@ import msgspec
 
 from runner import wiring
 from runner.cli.restore_options import resolved_restore
-from runner.engine.restore import RestorePorts
-from runner.engine.restoring import make_restore_plan
-from runner.engine.scratch import Scratch
+from runner.engine.restore.planning import make_restore_plan
+from runner.engine.restore.restore import RestorePorts
+from runner.engine.restore.scratch import Scratch
 from runner.engine.stored import StoredObjects
 from runner.errors import ExitCode, UsageError
 from runner.model.location import LocationSpec

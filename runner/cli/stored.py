@@ -17,7 +17,7 @@ from runner.engine.catalog import Scope, resolve
 from runner.engine.extract import Backup
 from runner.engine.fetch import Reading
 from runner.engine.open_stored import open_backup
-from runner.engine.velero import VeleroBackup
+from runner.engine.velero.velero import VeleroBackup
 from runner.errors import UsageError
 
 R = TypeVar("R")

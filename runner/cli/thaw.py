@@ -12,9 +12,9 @@ from runner import wiring, wiring_volumes
 from runner.cli.options import cluster_options
 from runner.cli.progress import lines
 from runner.cli.signals import cancel_on_signals
-from runner.engine.freeze import FreezePorts
-from runner.engine.frozen_records import LeftFrozen, in_force, list_left, over_at
-from runner.engine.protect import PODS
+from runner.engine.volumes.freeze import FreezePorts
+from runner.engine.volumes.frozen_records import LeftFrozen, in_force, list_left, over_at
+from runner.engine.volumes.protect import PODS
 from runner.errors import ExitCode, UsageError
 
 

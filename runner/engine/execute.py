@@ -16,14 +16,14 @@ from runner.archive.layout import ARCHIVE, INDEX, LOG, MANIFEST, PLAN, VOLUMES, 
 from runner.archive.writer import MEMBER_BYTES
 from runner.engine.leftovers import Found, find_leftovers
 from runner.engine.log import RunLog
-from runner.engine.protect import Protection, VolumePorts
 from runner.engine.render_here import RenderHere
 from runner.engine.retry import Retrier
 from runner.engine.sources import ListLimits, Sources
 from runner.engine.store_objects import ObjectsStored, store_objects
 from runner.engine.upload import PART_BYTES, Sender, Stream, stored_key
-from runner.engine.velero_keys import beside
-from runner.engine.volumes import VolumeRun, untouched
+from runner.engine.velero.keys import beside
+from runner.engine.volumes.protect import Protection, VolumePorts
+from runner.engine.volumes.run import VolumeRun, untouched
 from runner.errors import Cancelled, ClusterError, KeyExists, StoreError
 from runner.model.canonical import canonical, digest, readable
 from runner.model.event import Finished, Missing, PhaseBegun, Started, Warned

@@ -6,8 +6,8 @@ from runner.engine.extract import Backup
 from runner.engine.fetch import Reading
 from runner.engine.stored import StoredObjects
 from runner.engine.stored_trysail import TrysailObjects
-from runner.engine.velero import VeleroBackup
-from runner.engine.velero_objects import OwnObjects, VeleroObjects
+from runner.engine.velero.objects import OwnObjects, VeleroObjects
+from runner.engine.velero.velero import VeleroBackup
 from runner.model.catalog import Committed
 
 

@@ -12,7 +12,7 @@ from runner.archive.index import IndexLine, decode_line, encode_line
 from runner.archive.scan import scan
 from runner.engine.extract import Backup, Chosen
 from runner.engine.stored import Group
-from runner.engine.volumes_record import read_volumes
+from runner.engine.volumes.record import read_volumes
 from runner.errors import BackupDamaged
 from runner.model.restore import BackupRef
 from runner.model.volumes import VolumesRecord

@@ -14,7 +14,7 @@ from runner.archive.records import read_plan
 from runner.archive.stream import Unpacked, entries, index_lines
 from runner.archive.velero import read_json
 from runner.engine.fetch import Passing, Reading
-from runner.engine.velero_verify import verify_velero
+from runner.engine.velero.verify import verify_velero
 from runner.errors import BackupDamaged, FormatError, KeyNotFound
 from runner.model.catalog import Committed, Verified
 from runner.model.manifest import Manifest, StoredKey

@@ -26,8 +26,8 @@ from runner.cli.restore_options import resolved_restore
 from runner.engine.catalog import LATEST, Scope, resolve
 from runner.engine.fetch import Reading
 from runner.engine.open_stored import open_stored
-from runner.engine.restore_works import Works
-from runner.engine.restoring import make_restore_plan
+from runner.engine.restore.planning import make_restore_plan
+from runner.engine.restore.works import Works
 from tests.bench.measure import Usage, measured
 from tests.bench.seed import SELECTED, seed
 from tests.parts.controlplane import ControlPlane

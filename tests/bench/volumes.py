@@ -21,9 +21,9 @@ import yaml
 
 from runner.adapters.ebs import EbsVolumes
 from runner.adapters.threads import SystemClock, ThreadExecutor
-from runner.engine.freeze import FreezePorts, Freezer
 from runner.engine.retry import Retrier
-from runner.engine.volumes import Protecting, VolumeRun
+from runner.engine.volumes.freeze import FreezePorts, Freezer
+from runner.engine.volumes.run import Protecting, VolumeRun
 from runner.model.snapshot_location import AwsSnapshotLocation
 from runner.model.volumes import PlannedVolume, RunTags, Snapshot
 from tests.bench.ledger import added_by_ledger

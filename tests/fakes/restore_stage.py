@@ -11,10 +11,10 @@ from runner.engine.execute import Ports, execute
 from runner.engine.fetch import Reading
 from runner.engine.open_stored import open_stored
 from runner.engine.planning import make_plan
-from runner.engine.restore import RestorePorts, restore
-from runner.engine.restore_plan import PlannedRestore
-from runner.engine.restore_waits import NO_CONTROLLERS, Patience
-from runner.engine.restoring import make_restore_plan
+from runner.engine.restore.plan import PlannedRestore
+from runner.engine.restore.planning import make_restore_plan
+from runner.engine.restore.restore import RestorePorts, restore
+from runner.engine.restore.waits import NO_CONTROLLERS, Patience
 from runner.engine.retry import Retrier
 from runner.engine.stored import StoredObjects
 from runner.model.location import FilesystemLocation

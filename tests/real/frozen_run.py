@@ -15,8 +15,8 @@ from typing import Any
 from runner import wiring, wiring_volumes
 from runner.cli.progress import lines
 from runner.cli.signals import cancel_on_signals
-from runner.engine.freeze import Freezer
-from runner.engine.protect import PODS
+from runner.engine.volumes.freeze import Freezer
+from runner.engine.volumes.protect import PODS
 from runner.model.hooks import PlannedHook
 
 

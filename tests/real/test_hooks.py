@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 
 from runner import wiring, wiring_volumes
-from runner.engine.freeze import FreezePorts, Freezer
-from runner.engine.frozen_records import list_left
-from runner.engine.protect import PODS
-from runner.engine.restore_hooks import RestoreHookPorts, pods_there, run_restore_hooks
+from runner.engine.restore.hooks import RestoreHookPorts, pods_there, run_restore_hooks
+from runner.engine.volumes.freeze import FreezePorts, Freezer
+from runner.engine.volumes.frozen_records import list_left
+from runner.engine.volumes.protect import PODS
 from runner.model.event import HookRan, Thawed, Warned
 from runner.model.hooks import FrozenPod, PlannedHook, RestoreHooks
 from tests.fakes.observer import RecordingObserver

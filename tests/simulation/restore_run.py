@@ -8,10 +8,10 @@ from random import Random
 from runner.engine.catalog import LATEST, Scope, resolve
 from runner.engine.fetch import Reading
 from runner.engine.open_stored import open_stored
-from runner.engine.restore import RestorePorts, restore
-from runner.engine.restore_plan import PlannedRestore
-from runner.engine.restore_waits import Patience
-from runner.engine.restoring import make_restore_plan, recheck_restore
+from runner.engine.restore.plan import PlannedRestore
+from runner.engine.restore.planning import make_restore_plan, recheck_restore
+from runner.engine.restore.restore import RestorePorts, restore
+from runner.engine.restore.waits import Patience
 from runner.engine.retry import Retrier
 from runner.errors import TrysailError
 from runner.model.restore import RestorePlan

@@ -6,9 +6,9 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from runner.engine.freeze import FreezePorts, Freezer, Frozen
 from runner.engine.retry import Retrier
-from runner.engine.thaw_left import ThawLeft
+from runner.engine.volumes.freeze import FreezePorts, Freezer, Frozen
+from runner.engine.volumes.thaw_left import ThawLeft
 from runner.model.canonical import canonical
 from runner.model.event import HookRan, Warned
 from runner.model.hooks import FrozenPod, PlannedHook

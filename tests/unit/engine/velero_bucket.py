@@ -6,7 +6,7 @@ from typing import Any
 
 from runner.engine.catalog import Scope, resolve
 from runner.engine.open_stored import open_backup, open_stored
-from runner.engine.velero import VeleroBackup
+from runner.engine.velero.velero import VeleroBackup
 from runner.engine.verify import verify
 from runner.errors import BackupDamaged
 from runner.model.catalog import Committed

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from random import Random
 from typing import Any
 
-from runner.engine.freeze import FreezePorts, Freezer
 from runner.engine.retry import Retrier
-from runner.engine.volumes import Protecting, VolumeRun
+from runner.engine.volumes.freeze import FreezePorts, Freezer
+from runner.engine.volumes.run import Protecting, VolumeRun
 from runner.model.cluster import Resource
 from runner.model.event import VolumeProgress, Warned
 from runner.model.hooks import PlannedHook

@@ -1,0 +1,115 @@
+"""The PersistentVolumes that a restore makes for disks that came back, and what binding of claims rests on."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from runner.actions.restored import BACKUP_LABEL, label_value
+from runner.actions.storage import unbound_volume
+from runner.actions.volume_data import volume_from_disk
+from runner.engine.restore.data import CLAIM
+from runner.engine.restore.facts import VOLUME, VOLUMES, RestoreFacts
+from runner.engine.retry import Retrier
+from runner.errors import AlreadyExists, ClusterError, ItemNotFound, Rejected
+from runner.model.cluster import Resource
+from runner.model.volumes import Brought, RestoringVolume
+from runner.plan.restore_volumes import RESTORING
+from runner.ports import Cluster
+
+_CLASS = Resource("storage.k8s.io", "storageclasses", "v1", "StorageClass", namespaced=False)
+
+
+@dataclass(frozen=True)
+class NewVolumes:
+    """Makes them of the backup's own, so that whatever else they say stays so."""
+
+    facts: RestoreFacts
+    cluster: Cluster
+    retrier: Retrier
+
+    def create(self, asked: RestoringVolume, brought: Brought) -> str:
+        """The name of the PersistentVolume of a disk that came back, kept for its claim. Rejected."""
+        body = self._stored(asked.stored.planned.volume)
+        volume_from_disk(body, brought.handle, brought.zone)
+        body["spec"]["claimRef"] = {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "namespace": asked.namespace,
+            "name": asked.claim,
+        }
+        if asked.storage_class:
+            body["spec"]["storageClassName"] = asked.storage_class
+        labels = body["metadata"].get("labels") or {}
+        body["metadata"]["labels"] = {**labels, **self.facts.rules.labels, BACKUP_LABEL: label_value(asked.backup)}
+        for name in (asked.stored.planned.volume, _another_name(asked)):
+            body["metadata"]["name"] = name
+            if self._created(name, body):
+                return name
+        raise Rejected(
+            f"PersistentVolumes {asked.stored.planned.volume} and {_another_name(asked)} are both taken by others",
+            hint="delete the one that is not needed, and restore again",
+        )
+
+    def binds_at_once(self, asked: RestoringVolume, *, by_name: bool) -> bool:
+        """Whether a claim is bound without a Pod that uses it: it names its volume, or its class does not wait."""
+        if self.facts.identity.is_folder:
+            return False
+        if by_name or not asked.storage_class:
+            return True
+        get = partial(self.cluster.get, _CLASS, "", asked.storage_class)
+        try:
+            found = _DECODER.decode(self.retrier.call(f"storageclass {asked.storage_class}", get))
+        except ClusterError:
+            return False  # it cannot be known: not waiting is no error
+        return bool(found.get("volumeBindingMode", "Immediate") == "Immediate")
+
+    def note_complete(self, asked: RestoringVolume) -> None:
+        """Takes the note off a claim that its files are not all there yet."""
+        patch = _ENCODER.encode({"metadata": {"annotations": {RESTORING: None}}})
+        merge = partial(self.cluster.merge, CLAIM, asked.namespace, asked.claim, patch)
+        self.retrier.call(f"claim {asked.namespace}/{asked.claim}", merge)
+
+    def _created(self, name: str, body: dict[str, Any]) -> bool:
+        """Whether it is there for this claim: created now, or by an earlier try."""
+        create = partial(self.cluster.create, VOLUME, "", _ENCODER.encode(body))
+        try:
+            self.retrier.call(f"persistentvolume {name}", create)
+        except AlreadyExists:
+            get = partial(self.cluster.get, VOLUME, "", name)
+            live = _DECODER.decode(self.retrier.call(f"persistentvolume {name}", get))
+            claim, ours = live["spec"].get("claimRef") or {}, body["spec"]["claimRef"]
+            same = (claim.get("namespace"), claim.get("name")) == (ours["namespace"], ours["name"])
+            return same and (live["metadata"].get("labels") or {}).get(BACKUP_LABEL) == label_of(body)
+        return True
+
+    def _stored(self, name: str) -> dict[str, Any]:
+        """The PersistentVolume of the backup, free of its old life; selected or not."""
+        stored = self.facts.selected_items.stored
+        group = self.facts.selected_items.group(VOLUMES, "")
+        lines = [line for line in stored.lines(group) if line.name == name] if group is not None else []
+        for _, value in stored.objects(lines):
+            return unbound_volume(value)
+        raise ItemNotFound(
+            f"the PersistentVolume {name} is not in the backup, and a new one is made after it",
+            hint="back up cluster-scoped items that are related: includedClusterScopedResources: related",
+        )
+
+
+def label_of(body: dict[str, Any]) -> str:
+    """The backup that an object says it came from."""
+    return str(body["metadata"]["labels"][BACKUP_LABEL])
+
+
+def _another_name(asked: RestoringVolume) -> str:
+    """For a volume that is restored beside the old one, which still has its name."""
+    what = f"{asked.backup}/{asked.namespace}/{asked.claim}/{asked.stored.planned.volume}"
+    return f"trysail-{hashlib.sha256(what.encode()).hexdigest()[:32]}"
+
+
+_ENCODER = msgspec.json.Encoder()
+_DECODER = msgspec.json.Decoder(dict[str, Any])

@@ -1,0 +1,239 @@
+"""Brings the data of volumes back in a restore: disks and snapshots before their claims, files into them afterwards.
+
+A claim whose data cannot be had is not created: an application that finds an empty volume begins anew in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from runner.actions.volume_data import claim_from_snapshot, claim_to_volume
+from runner.engine.restore.facts import RestoreFacts
+from runner.engine.restore.items import Work
+from runner.engine.restore.new_volumes import NewVolumes
+from runner.engine.restore.waits import Waits
+from runner.engine.retry import Retrier
+from runner.errors import TrysailError
+from runner.model.event import PhaseBegun, VolumeProgress
+from runner.model.restore import RestorePlan, RestoreVolume
+from runner.model.restored import BroughtVolume
+from runner.model.volumes import Brought, Method, RestoringVolume, StoredVolume
+from runner.plan.restore_volumes import RESTORING
+from runner.ports import Clock, Cluster, Executor, Observer, Pending
+from runner.volume_ports import VolumeRestorer
+
+_FIRST_LOOK, _LONGEST_LOOK = 0.2, 5.0  # seconds between looks at what is on its way
+
+
+@dataclass(frozen=True)
+class Restorers:
+    """Who brings data back, by how it was kept; and why nobody can, where that is so."""
+
+    by_method: Mapping[Method, VolumeRestorer] = field(default_factory=dict)
+    impossible: Mapping[Method, str] = field(default_factory=dict)
+    movers: Executor | None = None  # Jobs that write files, as many at once as the policy says
+
+
+@dataclass
+class _Task:
+    """One claim's data on its way."""
+
+    decision: RestoreVolume
+    asked: RestoringVolume
+    restorer: VolumeRestorer | None
+    brought: Brought | None = None
+    volume: str = ""  # the PersistentVolume that was made for it
+    problem: str = ""
+
+    @property
+    def key(self) -> tuple[str, str]:
+        return self.decision.namespace, self.decision.claim
+
+    @property
+    def name(self) -> str:
+        return f"{self.decision.namespace}/{self.decision.claim}"
+
+
+@dataclass
+class VolumesBack:
+    """The volumes of one restore: `before_claims`, `edit` for each of them, `after_claims`; then `results`."""
+
+    plan: RestorePlan
+    facts: RestoreFacts
+    cluster: Cluster
+    executor: Executor
+    clock: Clock
+    retrier: Retrier
+    observer: Observer
+    waits: Waits
+    restorers: Restorers
+    _tasks: dict[tuple[str, str], _Task] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._volumes = NewVolumes(self.facts, self.cluster, self.retrier)
+        for decision, stored in self.facts.data.restored():
+            asked = self._asked(decision, stored)
+            task = _Task(decision, asked, self.restorers.by_method.get(decision.method))
+            if task.restorer is None:
+                task.problem = self.restorers.impossible.get(decision.method, "nothing here can bring it back")
+            self._tasks[task.key] = task
+
+    def before_claims(self) -> None:
+        """Has disks and snapshots made ready that claims will name."""
+        tasks = [task for task in self._open() if task.restorer is not None and task.restorer.when == "before"]
+        if tasks:
+            self.observer.notice(PhaseBegun(name=f"bringing {len(tasks)} volumes back"))
+        self._all(tasks, self.executor, self._before)
+
+    def edit(self, work: Work) -> str:
+        """Points a claim's body at its data, or says why there is none: then it is not to be created."""
+        task = self._tasks.get((work.item.namespace, work.item.name))
+        if task is None or work.action != "create":
+            return ""
+        if task.problem:
+            return f"its data could not be brought back: {task.problem}"
+        if task.volume:
+            claim_to_volume(work.body, task.volume)
+        elif task.brought is not None and task.brought.object:
+            snapshot = task.asked.stored.snapshot
+            name = task.brought.object.rpartition("/")[2]
+            claim_from_snapshot(work.body, name, snapshot.size if snapshot is not None else 0)
+        else:
+            metadata = work.body["metadata"]
+            metadata["annotations"] = {**(metadata.get("annotations") or {}), RESTORING: task.decision.snapshot}
+        return ""
+
+    def claim_failed(self, namespace: str, name: str, reason: str) -> None:
+        """A claim was not created: what was made for it stays, and the same command goes on with it."""
+        task = self._tasks.get((namespace, name))
+        if task is None or task.problem:
+            return
+        made = task.brought.handle if task.brought is not None else ""
+        task.problem = f"its claim was not created: {reason}" + (f"; {made} is kept for it" if made else "")
+
+    def after_claims(self) -> dict[str, str]:
+        """Waits until claims have their volumes, and has files written.
+
+        Namespaces to hold back, with the reason: a claim that is there with half of its files looks like a whole one.
+        """
+        tasks = self._open()
+        self._all([task for task in tasks if task.brought is not None], self.executor, self._bound)
+        files = [task for task in tasks if task.restorer is not None and task.restorer.when == "after"]
+        if files:
+            self.observer.notice(PhaseBegun(name=f"bringing the files of {len(files)} volumes back"))
+        self._all(files, self.restorers.movers or self.executor, self._after)
+        return {
+            task.decision.namespace: f"the data of claim {task.decision.claim} could not be brought back, and nothing "
+            f"shall begin without it: {task.problem}"
+            for task in files
+            if task.problem
+        }
+
+    def results(self) -> tuple[BroughtVolume, ...]:
+        """How it went, sorted."""
+        return tuple(
+            sorted(
+                BroughtVolume(
+                    namespace=task.decision.namespace,
+                    claim=task.decision.claim,
+                    outcome="failed" if task.problem or task.brought is None else "restored",
+                    reason=task.problem or ("" if task.brought is not None else "its claim was not created"),
+                    handle=task.brought.handle if task.brought is not None else "",
+                )
+                for task in self._tasks.values()
+            )
+        )
+
+    # one volume, on a worker
+
+    def _before(self, task: _Task) -> None:
+        self._bring(task, self.waits.patience.snapshot)
+        if task.problem or task.brought is None or not task.brought.handle:
+            return
+        task.volume = self._volumes.create(task.asked, task.brought)
+
+    def _after(self, task: _Task) -> None:
+        self._bring(task, self.waits.patience.files)
+        if not task.problem and task.restorer is not None and task.brought is not None:
+            self._volumes.note_complete(task.asked)
+            self._tidy(task)
+
+    def _bound(self, task: _Task) -> None:
+        if not self._volumes.binds_at_once(task.asked, by_name=bool(task.volume)):
+            return
+        if not self.waits.bound(task.decision.namespace, task.decision.claim):
+            task.problem = "its claim is not bound to its volume: see kubectl describe pvc"
+        elif not task.volume:
+            self._tidy(task)  # the claim has its own copy, and the snapshot's data stays
+
+    def _bring(self, task: _Task, limit: float) -> None:
+        restorer = task.restorer
+        assert restorer is not None, "only what somebody can bring is brought"
+        self._tell(task, "bringing back", task.decision.snapshot)
+        brought = self.retrier.call(f"volume {task.name}", partial(restorer.bring, task.asked))
+        deadline = self.clock.monotonic() + limit
+        wait = _FIRST_LOOK
+        # A folder has nobody who would make anything ready.
+        while brought.state == "pending" and limit:
+            if self.clock.monotonic() >= deadline:
+                task.problem = f"not ready after {limit:g} s" + (f": {brought.reason}" if brought.reason else "")
+                break
+            self.clock.sleep(wait)
+            wait = min(wait * 1.5, _LONGEST_LOOK)
+            brought = self.retrier.call(f"volume {task.name}", partial(restorer.look, task.asked, brought))
+        if brought.state == "failed":
+            task.problem = brought.reason or "the provider says that it failed"
+            self.retrier.call(f"volume {task.name}", partial(restorer.discard, task.asked, brought))
+        task.brought = brought
+
+    def _tidy(self, task: _Task) -> None:
+        """What stood for it on its way is not needed any more."""
+        restorer, brought = task.restorer, task.brought
+        assert restorer is not None, "only what somebody can bring is brought"
+        assert brought is not None, "it was brought"
+        self.retrier.call(f"volume {task.name}", partial(restorer.discard, task.asked, brought))
+        self._tell(task, "brought back", task.decision.snapshot)
+
+    # all of them
+
+    def _open(self) -> list[_Task]:
+        return [task for task in self._tasks.values() if not task.problem]
+
+    def _all(self, tasks: Sequence[_Task], executor: Executor, work: Callable[[_Task], None]) -> None:
+        pending: list[tuple[_Task, Pending[None]]] = [(task, executor.submit(partial(work, task))) for task in tasks]
+        try:
+            for task, one in pending:
+                self._settle(task, one)
+        finally:
+            for _, one in pending:
+                one.cancel()
+
+    def _settle(self, task: _Task, pending: Pending[None]) -> None:
+        try:
+            pending.result()
+        except TrysailError as error:
+            if error.exit_code != 1:
+                raise  # a signal, and not this volume's own matter
+            task.problem = f"{error.message} ({error.hint})" if error.hint else error.message
+        if task.problem:
+            self._tell(task, "failed", task.problem)
+
+    def _asked(self, decision: RestoreVolume, stored: StoredVolume) -> RestoringVolume:
+        location = self.facts.data.record.snapshot_location or {}
+        tags: Any = location.get("tags", {})
+        old = stored.planned.storage_class
+        return RestoringVolume(
+            stored=stored,
+            namespace=decision.namespace,
+            claim=decision.claim,
+            backup=self.plan.backup.name,
+            cluster=self.plan.target.uid,
+            storage_class=self.facts.rules.storage_classes.get(old, old),
+            user_tags=dict(tags),
+        )
+
+    def _tell(self, task: _Task, state: str, detail: str) -> None:
+        self.observer.notice(VolumeProgress(volume=task.name, state=state, method=task.decision.method, detail=detail))

@@ -1,0 +1,332 @@
+"""Protects the volumes of a plan: groups at once, each frozen, snapshotted and thawed as close together as can be.
+
+A group is thawed as soon as each of its volumes has its point in time; whether the snapshots are complete is looked at
+later, while objects are stored. Whatever ends the run, what is frozen is thawed, and snapshots that no manifest will
+name are deleted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Event as Flag
+from threading import Lock
+
+import msgspec
+
+from runner.engine.retry import Retrier
+from runner.engine.volumes.freeze import Freezer, Frozen
+from runner.engine.volumes.left import Left, look_for_left
+from runner.engine.volumes.taking import Taken, Taking
+from runner.errors import Cancelled, TrysailError, VolumeError
+from runner.model.duration import seconds
+from runner.model.event import Missing, VolumeProgress, Warned
+from runner.model.hooks import PlannedHook
+from runner.model.plan import Gap
+from runner.model.policy import BackupPolicySpec
+from runner.model.volumes import FoundSnapshot, Method, PlannedVolume, RunTags, Snapshot, StoredVolume
+from runner.plan.volume_groups import Group, groups
+from runner.ports import Clock, Executor, Observer, Pending
+from runner.volume_ports import VolumeSnapshotter
+
+_FIRST_LOOK, _LONGEST_LOOK = 0.2, 10.0  # seconds between looks at snapshots on their way
+
+
+@dataclass(frozen=True)
+class Protecting:
+    """What protecting volumes touches."""
+
+    snapshotters: Mapping[Method, VolumeSnapshotter]
+    impossible: Mapping[Method, str]  # method -> why it cannot be had here
+    groups: Executor  # groups of volumes, as many at once as the policy says
+    movers: Executor  # groups that have a Job copy files, as many at once as the policy says
+    starts: Executor  # the volumes of a group, all at once
+
+
+@dataclass
+class VolumeRun:
+    """The volumes of one run. `begin`, then `settle`, then `keep`; or `give_up` at any time in between."""
+
+    volumes: Sequence[PlannedVolume]
+    hooks: Sequence[PlannedHook]
+    tags: RunTags
+    spec: BackupPolicySpec
+    ports: Protecting
+    freezer: Freezer
+    clock: Clock
+    retrier: Retrier
+    log: Observer
+    committed: frozenset[str]  # names of backups whose snapshots are none of ours to take
+    gaps: list[Gap] = field(default_factory=list)
+    _pending: list[Pending[list[StoredVolume]]] = field(default_factory=list)
+    _made: list[Taken] = field(default_factory=list)  # everything that was asked for, whatever became of it
+    _adopted: list[Taken] = field(default_factory=list)
+    _impossible: dict[Method, str] = field(default_factory=dict)  # why nothing of a method can be taken
+    _in_doubt: list[PlannedVolume] = field(default_factory=list)  # asked for more than once
+    _problems: list[str] = field(default_factory=list)
+    _lock: Lock = field(default_factory=Lock)
+    _stopping: Flag = field(default_factory=Flag)
+    _left: Left = field(default_factory=Left)
+
+    def begin(self) -> None:
+        """Looks for what earlier runs have left, and sets the groups going."""
+        kept = [volume for volume in self.volumes if volume.keeps]
+        for volume in kept:
+            if volume.method not in self.ports.snapshotters:
+                why = self.ports.impossible.get(volume.method, "nothing here can take it")
+                self._impossible[volume.method] = why
+        used = {method: one for method, one in self.ports.snapshotters.items() if any(v.method == method for v in kept)}
+        for method in sorted(used):
+            problem = self._prepare(used[method], [volume for volume in kept if volume.method == method])
+            if problem:
+                self._impossible[method] = problem
+                del used[method]
+        self._left = look_for_left(self.tags, used, self.committed, self.retrier, self.clock, self.log)
+        for orphan in self._left.orphans:
+            self.log.notice(Warned(message=f"a snapshot was left behind: {orphan}"))
+        for group in groups(kept, self.hooks):
+            moves = any(volume.method == "fs-backup" for volume in group.volumes)
+            executor = self.ports.movers if moves else self.ports.groups
+            self._pending.append(executor.submit(partial(self._group, group)))
+
+    def settle(self) -> tuple[StoredVolume, ...]:
+        """The run's ledger, in the plan's order, once every snapshot is complete, has failed or has run out of time.
+
+        VolumeError where one failed and the policy says that nothing is stored then.
+        """
+        lines = {line.planned.name: line for pending in self._pending for line in pending.result()}
+        self._complete(lines)
+        ledger = tuple(lines.get(volume.name) or untouched(volume) for volume in self.volumes)
+        self.gaps += [Gap(what="a hook after the snapshots", reason=problem) for problem in sorted(self._problems)]
+        failed = [line for line in ledger if line.outcome == "failed"]
+        self.gaps += [Gap(what=f"volume {line.planned.name}", reason=line.error) for line in failed]
+        for gap in self.gaps:
+            self.log.notice(Missing(what=gap.what, reason=gap.reason))
+        if failed and self.spec.on_volume_error == "stop":
+            raise VolumeError(
+                f"{len(failed)} of {len(ledger)} volumes failed, and the policy says stop: no backup was made",
+                hint="onVolumeError: continue would store the rest",
+                first=f"{failed[0].planned.name}: {failed[0].error}",
+            )
+        self._drop_unnamed(ledger)
+        return ledger
+
+    def keep(self) -> None:
+        """The manifest is written: takes away what the cluster need not keep. Never the data; what fails is told."""
+        for taken in (*self._made, *self._adopted):
+            if taken.volume.method == "csi-snapshot" and self.spec.csi_snapshot_objects == "keep":
+                continue
+            self._try(taken, "tidying up after", self.ports.snapshotters[taken.volume.method].tidy)
+
+    def give_up(self) -> None:
+        """No manifest will name these snapshots: waits for groups to thaw, then deletes what this run has made."""
+        self._stopping.set()
+        for pending in self._pending:
+            if not pending.cancel():
+                self._wait(pending)
+        self._made += self._made_twice(set())
+        for taken in self._made:
+            if not taken.dropped:
+                self._try(taken, "deleting", self.ports.snapshotters[taken.volume.method].discard)
+
+    def _prepare(self, snapshotter: VolumeSnapshotter, volumes: Sequence[PlannedVolume]) -> str:
+        """What would go wrong for each volume goes wrong here once: then nobody is frozen for it, or waits."""
+        try:
+            self.retrier.call("looking at the volumes", partial(snapshotter.prepare, volumes))
+        except Cancelled:
+            raise
+        except TrysailError as error:
+            return f"{error.message} ({error.hint})" if error.hint else error.message
+        return ""
+
+    # one group, on a worker
+
+    def _group(self, group: Group) -> list[StoredVolume]:
+        if self._stopping.is_set():
+            return [_failed(volume, "the run was ended before it came to it") for volume in group.volumes]
+        lost = [
+            _failed(volume, self._impossible[volume.method])
+            for volume in group.volumes
+            if volume.method in self._impossible
+        ]
+        possible = [volume for volume in group.volumes if volume.method not in self._impossible]
+        found = self._left.of(possible)
+        if found is not None:
+            return lost + [self._adopt(volume, one) for volume, one in zip(possible, found, strict=True)]
+        return lost + self._frozen(group, possible)
+
+    def _adopt(self, volume: PlannedVolume, found: FoundSnapshot) -> StoredVolume:
+        adopt = partial(self.ports.snapshotters[volume.method].adopt, found, self.tags)
+        try:
+            snapshot = self.retrier.call(f"taking over the snapshot of {volume.name}", adopt)
+        except TrysailError as error:
+            return _failed(volume, f"its snapshot by {found.backup} cannot be taken over: {error.message}")
+        with self._lock:
+            self._adopted.append(Taken(volume, snapshot))
+        self._tell(volume, "adopted", snapshot.id)
+        return StoredVolume(planned=volume, outcome="stored", snapshot=snapshot, adopted=True)
+
+    def _frozen(self, group: Group, volumes: list[PlannedVolume]) -> list[StoredVolume]:
+        if group.volumes and not volumes:
+            return []  # nothing of it can be had: nobody is frozen for that
+        if not group.pre and not group.post:
+            return self._take(volumes)
+        frozen = self.freezer.freeze(group.name, group.pre, group.post, limit=self._cut_limit(volumes))
+        try:
+            if frozen.problem:
+                lines = [_failed(volume, f"not taken, since {frozen.problem}") for volume in volumes]
+            else:
+                lines = self._take(volumes)
+        finally:
+            self._thaw(frozen)
+        return [msgspec.structs.replace(line, frozen=round(frozen.seconds_frozen, 3)) for line in lines]
+
+    def _thaw(self, frozen: Frozen) -> None:
+        problems = self.freezer.thaw(frozen)
+        with self._lock:
+            self._problems += problems
+
+    def _take(self, volumes: Sequence[PlannedVolume]) -> list[StoredVolume]:
+        """Snapshots at once, then files one after the other: each Job is one of as many as the policy allows."""
+        taking = Taking(
+            self.ports.snapshotters,
+            self.tags,
+            self.clock,
+            self.retrier,
+            stopping=self._stopping.is_set,
+            note=self._note,
+            doubt=self._in_doubt.append,
+        )
+        files = [volume for volume in volumes if volume.method == "fs-backup"]
+        others = [volume for volume in volumes if volume.method != "fs-backup"]
+        starting = [self.ports.starts.submit(partial(taking.start, volume)) for volume in others[1:]]
+        lines = [taking.start(volume) for volume in others[:1]] + [pending.result() for pending in starting]
+        lines = taking.until_cut(lines, seconds(self.spec.csi_snapshot_timeout))
+        for volume in files:
+            lines += taking.until_cut([taking.start(volume)], seconds(self.spec.item_operation_timeout))
+        return lines
+
+    def _cut_limit(self, volumes: Sequence[PlannedVolume]) -> float:
+        files = sum(volume.method == "fs-backup" for volume in volumes)
+        return seconds(self.spec.csi_snapshot_timeout) + files * seconds(self.spec.item_operation_timeout)
+
+    def _note(self, taken: Taken) -> None:
+        with self._lock:
+            self._made.append(taken)
+        self._tell(taken.volume, "started", taken.snapshot.id or taken.snapshot.object)
+
+    # until all is complete
+
+    def _complete(self, lines: dict[str, StoredVolume]) -> None:
+        """Looks at all that is on its way, in as few questions as the providers allow, until nothing is."""
+        deadline = self.clock.monotonic() + seconds(self.spec.item_operation_timeout)
+        wait = _FIRST_LOOK
+        while True:
+            open_lines = [line for line in lines.values() if _on_its_way(line)]
+            if not open_lines:
+                return
+            for method in sorted({line.planned.method for line in open_lines}):
+                asked = [line for line in open_lines if line.planned.method == method]
+                lines.update({line.planned.name: line for line in self._looked(method, asked)})
+            open_lines = [line for line in lines.values() if _on_its_way(line)]
+            if open_lines and self.clock.monotonic() >= deadline:
+                lines.update({line.planned.name: _late(line, self.spec.item_operation_timeout) for line in open_lines})
+                return
+            if open_lines:
+                self.clock.sleep(wait)
+                wait = min(wait * 1.5, _LONGEST_LOOK)
+
+    def _looked(self, method: Method, lines: Sequence[StoredVolume]) -> Iterable[StoredVolume]:
+        snapshots = [line.snapshot for line in lines if line.snapshot is not None]
+        look = partial(self.ports.snapshotters[method].look, snapshots)
+        try:
+            now = self.retrier.call(f"{len(snapshots)} snapshots", look)
+        except TrysailError as error:
+            for line in lines:
+                error_words = f"whether it is complete cannot be seen: {error.message}"
+                yield msgspec.structs.replace(line, outcome="failed", error=error_words)
+            return
+        for line, snapshot in zip(lines, now, strict=True):
+            yield self._as_it_is(line, snapshot)
+
+    def _as_it_is(self, line: StoredVolume, snapshot: Snapshot) -> StoredVolume:
+        if snapshot.state == "failed":
+            self._tell(line.planned, "failed", snapshot.reason)
+            error = snapshot.reason or "the provider says that it failed"
+            return msgspec.structs.replace(line, outcome="failed", snapshot=None, error=error)
+        if snapshot.state == "ready":
+            self._tell(line.planned, "stored", snapshot.id)
+        return msgspec.structs.replace(line, snapshot=snapshot)
+
+    # what is not kept
+
+    def _drop_unnamed(self, ledger: Iterable[StoredVolume]) -> None:
+        """Deletes what was made and stands in no line: failed ones, and those made twice since an answer was lost."""
+        named = {id_of(line.snapshot) for line in ledger if line.snapshot is not None}
+        self._made += self._made_twice(named)
+        for taken in self._made:
+            if id_of(taken.snapshot) not in named and not taken.dropped:
+                taken.dropped = True
+                self._try(taken, "deleting", self.ports.snapshotters[taken.volume.method].discard)
+
+    def _made_twice(self, named: set[tuple[str, str]]) -> list[Taken]:
+        """Where an answer was lost: what carries the tags of this run, and nobody has noted."""
+        known = named | {id_of(taken.snapshot) for taken in self._made}
+        twice = []
+        for volume in self._in_doubt:
+            look = partial(self.ports.snapshotters[volume.method].found, self.tags)
+            try:
+                found = self.retrier.call("snapshots of this run", look)
+            except TrysailError as error:
+                message = f"whether {volume.name} has a second snapshot cannot be seen: {error.message}"
+                self.log.notice(Warned(message=message))
+                continue
+            for one in found:
+                ours = one.backup == self.tags.backup and one.volume_uid == volume.uid
+                if ours and id_of(one.snapshot) not in known:
+                    twice.append(Taken(volume, one.snapshot))
+        return twice
+
+    def _try(self, taken: Taken, doing: str, work: Callable[[Snapshot], None]) -> None:
+        try:
+            self.retrier.call(f"{doing} the snapshot of {taken.volume.name}", partial(work, taken.snapshot))
+        except TrysailError as error:
+            what = taken.snapshot.id or taken.snapshot.object
+            self.log.notice(
+                Warned(message=f"{doing} the snapshot {what} of {taken.volume.name} failed: {error.message}")
+            )
+
+    def _wait(self, pending: Pending[list[StoredVolume]]) -> None:
+        try:
+            pending.result()
+        except TrysailError as error:
+            self.log.notice(Warned(message=f"a group of volumes ended with: {error.message}"))
+
+    def _tell(self, volume: PlannedVolume, state: str, detail: str) -> None:
+        self.log.notice(VolumeProgress(volume=volume.name, state=state, method=volume.method, detail=detail))
+
+
+def id_of(snapshot: Snapshot) -> tuple[str, str]:
+    """What tells a snapshot from all others of a run, from the moment when it is asked for."""
+    return (snapshot.object, "") if snapshot.object else ("", snapshot.id)
+
+
+def untouched(volume: PlannedVolume) -> StoredVolume:
+    """The line of a volume that the plan does not keep."""
+    return StoredVolume(planned=volume, outcome="uncovered" if volume.method == "uncovered" else "skipped")
+
+
+def _failed(volume: PlannedVolume, error: str) -> StoredVolume:
+    return StoredVolume(planned=volume, outcome="failed", error=error)
+
+
+def _on_its_way(line: StoredVolume) -> bool:
+    return line.outcome == "stored" and line.snapshot is not None and line.snapshot.state != "ready"
+
+
+def _late(line: StoredVolume, limit: str) -> StoredVolume:
+    """It is named all the same: its provider goes on with it, and it may well be complete later."""
+    reason = line.snapshot.reason if line.snapshot is not None else ""
+    error = f"not complete after {limit}: {reason}" if reason else f"not complete after {limit}"
+    return msgspec.structs.replace(line, outcome="failed", error=error)

@@ -1,0 +1,342 @@
+"""A restore brings the data of volumes back with their claims; a claim whose data cannot be had is not created."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from runner.archive.layout import MANIFEST, VOLUMES
+from runner.engine.execute import Ports, execute
+from runner.engine.planning import make_plan
+from runner.engine.restore.restore import RestorePorts, restore
+from runner.engine.restore.volumes import Restorers
+from runner.engine.restore.waits import Patience
+from runner.engine.retry import Retrier
+from runner.engine.volumes.protect import VolumePorts
+from runner.engine.volumes.run import Protecting
+from runner.errors import ItemNotFound, VolumeRejected
+from runner.model.policy_set import ResolvedPolicy
+from runner.model.restored import RestoreResult
+from runner.model.snapshot_location import AwsSnapshotLocation
+from tests.fakes.cluster import FakeCluster
+from tests.fakes.executor import SimulatedExecutor
+from tests.fakes.observer import RecordingObserver
+from tests.fakes.pod_exec import FakePodExec
+from tests.fakes.restore_stage import BACKUP, RestoreStage
+from tests.fakes.snapshotter import FakeRestorer, FakeSnapshotter, failing
+from tests.unit.plan.build import policy
+
+Json = dict[str, Any]
+
+EBS = AwsSnapshotLocation.model_validate({"provider": "aws", "config": {"region": "eu-west-1"}, "tags": {"team": "x"}})
+SERVES = ["configmaps", "persistentvolumeclaims", "persistentvolumes", "pods", "volumesnapshotclasses"]
+
+
+def claim(name: str, *, namespace: str = "shop", **spec: Any) -> Json:
+    """A claim that is bound to `pv-<name>`."""
+    given = {"volumeName": f"pv-{name}", "resources": {"requests": {"storage": "1Gi"}}, **spec}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": given,
+        "status": {"phase": "Bound"},
+    }
+
+
+def volume(name: str, *, reclaim: str = "Delete", namespace: str = "shop", driver: str = "ebs.csi.aws.com") -> Json:
+    """Its PersistentVolume, on an EBS disk."""
+    expression = {"key": "topology.kubernetes.io/zone", "operator": "In", "values": ["eu-west-1c"]}
+    return {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": f"pv-{name}", "finalizers": ["external-attacher/ebs-csi-aws-com"]},
+        "spec": {
+            "capacity": {"storage": "1Gi"},
+            "persistentVolumeReclaimPolicy": reclaim,
+            "claimRef": {"namespace": namespace, "name": name, "uid": "old"},
+            "csi": {"driver": driver, "volumeHandle": f"vol-{name}"},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [expression]}]}},
+        },
+        "status": {"phase": "Bound"},
+    }
+
+
+def config_map() -> Json:
+    """Something that comes after claims."""
+    return {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "web", "namespace": "shop"}}
+
+
+class DiskStage(RestoreStage):
+    """A RestoreStage whose backups keep the data of volumes, and whose restores bring it back."""
+
+    def __init__(self, *objects: Json, target: FakeCluster | None = None, **selection: Any) -> None:
+        self.provider = FakeSnapshotter()
+        self.restorer = FakeRestorer()
+        self.files = FakeRestorer(when="after", native=False)
+        super().__init__(*objects, target=target or FakeCluster(), **selection)
+
+    def back_up(self, name: str = BACKUP, **selection: Any) -> None:
+        """Makes a backup, with a snapshot of each EBS volume."""
+        executor, retrier = SimulatedExecutor(), Retrier(self.clock, RecordingObserver())
+        resolved = policy(onUncovered="ignore", **selection)
+        resolved = ResolvedPolicy(resolved.policy, resolved.location, "", "policy.yaml", EBS)
+        planned = make_plan(resolved, self.source, executor, retrier)
+        ports = [SimulatedExecutor() for _ in range(3)]
+        volumes = VolumePorts(
+            self.source,
+            Protecting({"native-snapshot": self.provider}, {}, *ports),
+            FakePodExec(),
+            holder="here",
+            alive=lambda _: None,
+            redact=lambda text: text,
+        )
+        execute(
+            planned.plan,
+            name,
+            Ports(self.source, self.store, executor, self.clock, RecordingObserver(), volumes=volumes),
+            planned.inventory,
+        )
+
+    def bring_back(self, *, patience: Patience | None = None, restorers: Restorers | None = None, **spec: Any) -> Any:
+        """Plans, and does it."""
+        made = self.planned(**spec)
+        brings = restorers or Restorers({"native-snapshot": self.restorer, "fs-backup": self.files})
+        ports = RestorePorts(self.target, SimulatedExecutor(), self.clock, self.observer, brings)
+        quick = patience or Patience(binding=0, definition=0, webhook=0)
+        result: RestoreResult = restore(made.plan, made.facts, ports, patience=quick)
+        return result
+
+
+def outcomes(result: RestoreResult) -> dict[str, str]:
+    """Claim → how its data fared."""
+    return {f"{one.namespace}/{one.claim}": one.outcome for one in result.volumes}
+
+
+def fates(stage: DiskStage, **spec: Any) -> dict[str, str]:
+    """Claim → what the plan says of its data."""
+    return {f"{one.namespace}/{one.claim}": one.action for one in stage.plan(**spec).volumes}
+
+
+def test_a_disk_comes_back_with_its_volume_and_its_claim() -> None:
+    """The PersistentVolume is the backup's, but for the disk, the zone and the old binding; the claim names it."""
+    stage = DiskStage(claim("data"), volume("data"), config_map())
+    assert fates(stage) == {"shop/data": "restore"}
+    result = stage.bring_back()
+    assert outcomes(result) == {"shop/data": "restored"}
+    made = stage.live("persistentvolumes", "", "pv-data")
+    assert made["spec"]["csi"] == {"driver": "ebs.csi.aws.com", "volumeHandle": "vol-of-snap-1"}
+    terms = made["spec"]["nodeAffinity"]["required"]["nodeSelectorTerms"]
+    assert terms[0]["matchExpressions"][0]["values"] == ["eu-west-1a"]
+    assert made["spec"]["claimRef"] == {
+        "apiVersion": "v1",
+        "kind": "PersistentVolumeClaim",
+        "namespace": "shop",
+        "name": "data",
+    }
+    assert made["metadata"]["labels"] == {"trysail.dev/backup": BACKUP}
+    assert "finalizers" not in made["metadata"]
+    assert stage.live("persistentvolumeclaims", "shop", "data")["spec"]["volumeName"] == "pv-data"
+    asked = stage.restorer.asked["shop/data"]
+    assert (asked.backup, asked.user_tags) == (BACKUP, {"team": "x"})
+
+
+def test_the_second_restore_finds_nothing_to_do() -> None:
+    """Whatever was made for the claim is there, and is left alone."""
+    stage = DiskStage(claim("data"), volume("data"))
+    stage.bring_back()
+    again = stage.plan()
+    assert (again.items, again.changes_anything) == (0, False)
+    assert fates(stage) == {"shop/data": "leave"}
+
+
+def test_a_claim_that_is_there_keeps_its_data() -> None:
+    """Nothing is written over, and no disk is made."""
+    target = FakeCluster(claim("data"), volume("data"))
+    stage = DiskStage(claim("data"), volume("data"), target=target)
+    assert fates(stage) == {"shop/data": "leave"}
+    stage.bring_back()
+    assert stage.restorer.calls == []
+
+
+def test_data_that_cannot_be_brought_back_leaves_its_claim_out() -> None:
+    """An application that finds an empty volume begins anew in it: better that it waits for its claim."""
+    stage = DiskStage(claim("data"), volume("data"), claim("log"), volume("log"), config_map())
+    stage.restorer.on_call = failing("bring", "shop/data", VolumeRejected("the snapshot is gone", hint="look"))
+    result = stage.bring_back()
+    assert outcomes(result) == {"shop/data": "failed", "shop/log": "restored"}
+    (failed,) = result.failed
+    assert failed.reason == "its data could not be brought back: the snapshot is gone (look)"
+    with pytest.raises(ItemNotFound):
+        stage.live("persistentvolumeclaims", "shop", "data")
+    assert stage.live("configmaps", "shop", "web")
+    assert result.exit_code == 3
+
+
+def test_a_disk_that_is_never_ready_is_given_up() -> None:
+    """CsiSnapshotTimeout of the restore; what it says meanwhile is in the reason."""
+    stage = DiskStage(claim("data"), volume("data"))
+    stage.restorer.states, stage.restorer.reason = ("pending",), "still copying"
+    result = stage.bring_back(patience=Patience(binding=0, snapshot=30.0))
+    assert result.volumes[0].reason == "not ready after 30 s: still copying"
+    assert 30 <= stage.clock.passed < 60
+
+
+def test_a_disk_that_fails_is_taken_back() -> None:
+    """Nobody will use it."""
+    stage = DiskStage(claim("data"), volume("data"))
+    stage.restorer.states, stage.restorer.reason = ("pending", "failed"), "no capacity"
+    result = stage.bring_back()
+    assert result.volumes[0].reason == "no capacity"
+    assert stage.restorer.calls[-1] == ("discard", "shop/data")
+
+
+def test_beside_the_original_a_volume_gets_another_name() -> None:
+    """The old PersistentVolume keeps its own, and the same restore finds its work done."""
+    target = FakeCluster(claim("data"), volume("data"))
+    stage = DiskStage(claim("data"), volume("data"), target=target)
+    mapping = {"shop": "copy"}
+    result = stage.bring_back(namespaceMapping=mapping)
+    assert outcomes(result) == {"copy/data": "restored"}
+    named = stage.live("persistentvolumeclaims", "copy", "data")["spec"]["volumeName"]
+    assert named != "pv-data"
+    assert stage.live("persistentvolumes", "", named)["spec"]["csi"]["volumeHandle"] == "vol-of-snap-1"
+    assert stage.live("persistentvolumes", "", "pv-data")["spec"]["csi"]["volumeHandle"] == "vol-data"
+    assert not stage.plan(namespaceMapping=mapping).changes_anything
+
+
+def test_a_restore_that_was_killed_before_its_claims_goes_on() -> None:
+    """The PersistentVolume is there for its claim already: the claim binds to it."""
+    stage = DiskStage(claim("data"), volume("data"))
+    stage.bring_back()
+    stage.target.delete("persistentvolumeclaims", "shop", "data")
+    assert fates(stage) == {"shop/data": "leave"}
+    stage.bring_back()
+    assert stage.live("persistentvolumeclaims", "shop", "data")["spec"]["volumeName"] == "pv-data"
+    assert len(stage.restorer.calls) == 1
+
+
+def test_data_that_is_not_wanted_stays_in_the_backup() -> None:
+    """restoreVolumes: false provisions claims anew."""
+    stage = DiskStage(claim("data"), volume("data"))
+    assert fates(stage, restoreVolumes=False) == {"shop/data": "empty"}
+    stage.bring_back(restoreVolumes=False)
+    assert "volumeName" not in stage.live("persistentvolumeclaims", "shop", "data")["spec"]
+
+
+def test_what_nobody_here_can_bring_back_says_why() -> None:
+    """A method without a provider, as where the backup does not say where its snapshots lie."""
+    stage = DiskStage(claim("data"), volume("data"))
+    nobody = Restorers({}, {"native-snapshot": "give snapshotLocation"})
+    result = stage.bring_back(restorers=nobody)
+    assert result.volumes[0].reason == "give snapshotLocation"
+
+
+def test_claims_that_are_not_selected_bring_no_data() -> None:
+    """A restore of ConfigMaps makes no disk."""
+    stage = DiskStage(claim("data"), volume("data"), config_map())
+    assert fates(stage, includedResources=["configmaps"]) == {}
+
+
+# files
+
+
+def with_files(stage: DiskStage) -> DiskStage:
+    """The stage, whose backup says that restic keeps the files of its claims."""
+    (key,) = [key for key in stage.store.objects if key.endswith(VOLUMES)]
+    record = json.loads(stage.store.read(key))
+    for line in record["volumes"]:
+        line["planned"]["method"] = "fs-backup"
+        line["snapshot"] |= {"provider": "restic", "id": f"r-{line['planned']['claim'].replace('/', '-')}"}
+    rewritten(stage, key, json.dumps(record).encode())
+    return stage
+
+
+def rewritten(stage: DiskStage, key: str, content: bytes) -> None:
+    """Another content under a key, and a manifest that vouches for it."""
+    import hashlib  # noqa: PLC0415 -- this test's alone
+
+    from runner.model.canonical import canonical, digest, readable  # noqa: PLC0415
+
+    (manifest_key,) = [one for one in stage.store.objects if one.endswith(MANIFEST)]
+    manifest = json.loads(stage.store.read(manifest_key))
+    manifest["keys"][VOLUMES] = {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    manifest["digest"] = digest(canonical({**manifest, "digest": ""}))
+    stage.store.objects[key] = content
+    stage.store.objects[manifest_key] = readable(manifest)
+
+
+def notes(stage: DiskStage, name: str) -> Json:
+    """Of a claim in `shop`."""
+    found: Json = stage.live("persistentvolumeclaims", "shop", name)["metadata"].get("annotations") or {}
+    return found
+
+
+def test_files_are_written_once_the_claim_is_there_and_before_what_would_use_them() -> None:
+    """The claim says that its files are on their way, and no more once they are there."""
+    stage = with_files(DiskStage(claim("data"), volume("data"), config_map()))
+    seen: list[Any] = []
+
+    def look(verb: str, _: str) -> None:
+        if verb == "bring":
+            seen.append(notes(stage, "data"))
+            with pytest.raises(ItemNotFound):
+                stage.live("configmaps", "shop", "web")
+
+    stage.files.on_call = look
+    result = stage.bring_back()
+    assert outcomes(result) == {"shop/data": "restored"}
+    assert seen == [{"trysail.dev/restoring": "r-shop-data"}]
+    assert notes(stage, "data") == {}
+    assert stage.live("configmaps", "shop", "web")
+
+
+def test_nothing_begins_beside_files_that_are_not_all_there() -> None:
+    """The rest of the namespace is held back, with the reason; and the same command goes on from there."""
+    stage = with_files(DiskStage(claim("data"), volume("data"), config_map()))
+    stage.files.states, stage.files.reason = ("failed",), "the repository is locked"
+    result = stage.bring_back()
+    assert outcomes(result) == {"shop/data": "failed"}
+    reasons = {failed.resource: failed.reason for failed in result.failed}
+    assert "nothing shall begin without it: the repository is locked" in reasons["configmaps"]
+    assert notes(stage, "data") == {"trysail.dev/restoring": "r-shop-data"}
+
+    stage.files = FakeRestorer(when="after", native=False)
+    assert fates(stage) == {"shop/data": "restore"}
+    assert stage.plan().changes_anything
+    again = stage.bring_back()
+    assert outcomes(again) == {"shop/data": "restored"}
+    assert notes(stage, "data") == {}
+    assert stage.live("configmaps", "shop", "web")
+
+
+# claims from snapshots in the cluster
+
+
+def test_a_claim_takes_its_data_from_what_stands_for_the_snapshot() -> None:
+    """DataSource names the VolumeSnapshot, and the claim asks for no less than the snapshot needs."""
+    stage = DiskStage(claim("data"), volume("data"))
+    stage.restorer.native = False
+    result = stage.bring_back()
+    assert outcomes(result) == {"shop/data": "restored"}
+    spec = stage.live("persistentvolumeclaims", "shop", "data")["spec"]
+    assert spec["dataSource"] == {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "back-data"}
+    assert "volumeName" not in spec
+    with pytest.raises(ItemNotFound):
+        stage.live("persistentvolumes", "", "pv-data")
+
+
+def names(calls: Sequence[tuple[str, str]], verb: str) -> list[str]:
+    """Whom a verb was called for."""
+    return [name for called, name in calls if called == verb]
+
+
+def test_many_volumes_come_back_each_once() -> None:
+    """Twenty claims of two namespaces."""
+    objects = [one for n in range(20) for one in (claim(f"c{n}"), volume(f"c{n}"))]
+    stage = DiskStage(*objects)
+    assert set(outcomes(stage.bring_back()).values()) == {"restored"}
+    assert len(names(stage.restorer.calls, "bring")) == 20
