@@ -8,19 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 import msgspec
 import pytest
-from moto import mock_aws
 
 from runner.adapters.csi import CsiSnapshots
 from runner.adapters.csi_restore import CsiRestorer
 from runner.adapters.ebs import EbsRestorer, EbsVolumes
 from runner.adapters.kubernetes import KubernetesCluster
 from runner.errors import TrysailError
-from runner.model.snapshot_location import AwsSnapshotConfig, AwsSnapshotLocation
 from runner.model.volumes import Brought, PlannedVolume, RestoringVolume, RunTags, Snapshot, StoredVolume
 from runner.volume_ports import VolumeRestorer, VolumeSnapshotter
+from tests.conformance.clouds import cloud, snapshots
 from tests.conformance.clusters import NAMESPACES, make, of
 from tests.fakes.snapshotter import FakeRestorer
 from tests.parts.controlplane import ControlPlane
@@ -52,25 +52,20 @@ def _fake() -> Iterator[Place]:
     yield Place(FakeRestorer(states=("pending", "ready")), _restoring(planned, snapshot, "shop"), lambda: True)
 
 
-def _ebs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
-        monkeypatch.setenv(f"AWS_{name}", "testing")
-    with mock_aws():
-        import boto3  # noqa: PLC0415 -- it takes its time
+@pytest.fixture(scope="module")
+def ec2() -> Iterator[tuple[Any, EbsVolumes]]:
+    """One for all tests."""
+    with cloud() as made:
+        yield made
 
-        ec2 = boto3.client("ec2", region_name=REGION)
-        handle = ec2.create_volume(AvailabilityZone=f"{REGION}b", Size=8, VolumeType="gp3")["VolumeId"]
-        ebs = EbsVolumes(AwsSnapshotLocation(provider="aws", config=AwsSnapshotConfig(region=REGION)))
-        planned = PlannedVolume(
-            method="native-snapshot", why="a test", claim="shop/data", volume="pv-1", handle=handle, uid="u-1"
-        )
-        snapshot = _taken(ebs, planned)
 
-        def kept() -> bool:
-            found = ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]
-            return snapshot.id in {one["SnapshotId"] for one in found}
-
-        yield Place(EbsRestorer(ebs), _restoring(planned, snapshot, "copy"), kept)
+def _ebs(ec2: Any, ebs: EbsVolumes) -> Iterator[Place]:
+    handle = ec2.create_volume(AvailabilityZone=f"{REGION}b", Size=8, VolumeType="gp3")["VolumeId"]
+    planned = PlannedVolume(
+        method="native-snapshot", why="a test", claim="shop/data", volume="pv-1", handle=handle, uid="u-1"
+    )
+    snapshot = _taken(ebs, planned)
+    yield Place(EbsRestorer(ebs), _restoring(planned, snapshot, "copy"), lambda: snapshot.id in snapshots(ec2))
 
 
 def _csi(control_plane: ControlPlane, csi: Csi) -> Iterator[Place]:
@@ -113,7 +108,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     if request.param == "fake":
         yield from _fake()
     elif request.param == "ebs":
-        yield from _ebs(request.getfixturevalue("monkeypatch"))
+        yield from _ebs(*request.getfixturevalue("ec2"))
     else:
         yield from _csi(request.getfixturevalue("control_plane"), request.getfixturevalue("csi"))
 

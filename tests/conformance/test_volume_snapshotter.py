@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
+from typing import Any
 
 import pytest
-from moto import mock_aws
 
 from runner.adapters.csi import CsiSnapshots
 from runner.adapters.ebs import EbsVolumes
 from runner.adapters.kubernetes import KubernetesCluster
 from runner.errors import SnapshotNotFound
-from runner.model.snapshot_location import AwsSnapshotConfig, AwsSnapshotLocation
 from runner.model.volumes import PlannedVolume, RunTags, Snapshot
 from runner.volume_ports import VolumeSnapshotter
+from tests.conformance.clouds import cloud, snapshots
 from tests.conformance.clusters import NAMESPACES, make, of
 from tests.fakes.snapshotter import FakeSnapshotter
 from tests.parts.controlplane import ControlPlane
@@ -53,20 +53,19 @@ def _fake() -> Iterator[Place]:
     yield Place(provider, _volumes("shop", "vol-1", "vol-2"), lambda: set(provider.kept))
 
 
-def _ebs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
-    for name, value in (("ACCESS_KEY_ID", "testing"), ("SECRET_ACCESS_KEY", "testing")):
-        monkeypatch.setenv(f"AWS_{name}", value)
-    with mock_aws():
-        import boto3  # noqa: PLC0415 -- it takes its time
+@pytest.fixture(scope="module")
+def ec2() -> Iterator[tuple[Any, EbsVolumes]]:
+    """One for all tests."""
+    with cloud() as made:
+        yield made
 
-        ec2 = boto3.client("ec2", region_name=REGION)
-        handles = [ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=1)["VolumeId"] for _ in range(2)]
 
-        def data() -> set[str]:
-            return {one["SnapshotId"] for one in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}
-
-        location = AwsSnapshotLocation(provider="aws", config=AwsSnapshotConfig(region=REGION))
-        yield Place(EbsVolumes(location), _volumes("shop", handles[0], handles[1]), data)
+def _ebs(ec2: Any, ebs: EbsVolumes) -> Iterator[Place]:
+    handles = [ec2.create_volume(AvailabilityZone=f"{REGION}a", Size=1)["VolumeId"] for _ in range(2)]
+    before = snapshots(ec2)
+    yield Place(ebs, _volumes("shop", handles[0], handles[1]), lambda: snapshots(ec2) - before)
+    for left in snapshots(ec2) - before:
+        ec2.delete_snapshot(SnapshotId=left)
 
 
 def _csi(control_plane: ControlPlane, csi: Csi) -> Iterator[Place]:
@@ -102,7 +101,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     if request.param == "fake":
         yield from _fake()
     elif request.param == "ebs":
-        yield from _ebs(request.getfixturevalue("monkeypatch"))
+        yield from _ebs(*request.getfixturevalue("ec2"))
     else:
         yield from _csi(request.getfixturevalue("control_plane"), request.getfixturevalue("csi"))
 

@@ -50,8 +50,7 @@ DISK: Json = {
 class Stubbed:
     """EbsVolumes over a client whose answers are given in order."""
 
-    def __init__(self) -> None:
-        client = boto3.client("ec2", REGION, aws_access_key_id=SECRET, aws_secret_access_key=SECRET)
+    def __init__(self, client: Any) -> None:
         self.stub = Stubber(client)
         self.volumes = EbsVolumes(AwsSnapshotLocation(provider="aws", config=AwsSnapshotConfig(region=REGION)))
         self.volumes._ec2._client = client
@@ -78,10 +77,16 @@ class Stubbed:
         return now
 
 
+@pytest.fixture(scope="module")
+def client() -> Any:
+    """One for all: making it takes its time."""
+    return boto3.client("ec2", REGION, aws_access_key_id=SECRET, aws_secret_access_key=SECRET)
+
+
 @pytest.fixture
-def ec2() -> Iterator[Stubbed]:
+def ec2(client: Any) -> Iterator[Stubbed]:
     """All answers are used up when the test ends."""
-    stubbed = Stubbed()
+    stubbed = Stubbed(client)
     with stubbed.stub:
         yield stubbed
         stubbed.stub.assert_no_pending_responses()

@@ -1,0 +1,31 @@
+"""An EC2 of moto's within this process, and the adapter that reaches it: slow to begin, so that a module has one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import boto3
+import pytest
+from moto import mock_aws
+
+from runner.adapters.ebs import EbsVolumes
+from runner.model.snapshot_location import AwsSnapshotConfig, AwsSnapshotLocation
+from tests.parts.moto_ec2 import REGION
+
+
+@contextmanager
+def cloud() -> Iterator[tuple[Any, EbsVolumes]]:
+    """(EC2's client, the adapter)."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
+            patch.setenv(f"AWS_{name}", "testing")
+        with mock_aws():
+            location = AwsSnapshotLocation(provider="aws", config=AwsSnapshotConfig(region=REGION))
+            yield boto3.client("ec2", region_name=REGION), EbsVolumes(location)
+
+
+def snapshots(ec2: Any) -> set[str]:
+    """All that it holds."""
+    return {one["SnapshotId"] for one in ec2.describe_snapshots(OwnerIds=["self"])["Snapshots"]}
