@@ -98,7 +98,7 @@ def test_what_patches_replace(openapi: Json) -> None:
 
 
 def test_groups_are_the_servers(openapi: Json) -> None:
-    """Every group that an API server serves is one of Kubernetes' own, but for those of CRDs: other tests', and the CSI snapshots'."""
+    """Every group that an API server serves is one of Kubernetes' own, but for those of CRDs."""
     groups = {group for (group, _), _ in _types(openapi)}
     assert {
         group for group in groups if not group.endswith((".example.com", "snapshot.storage.k8s.io"))
