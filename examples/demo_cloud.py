@@ -35,6 +35,7 @@ def start(cluster: Path, folder: Path) -> None:
             stdout=log,
             stderr=log,
             stdin=subprocess.DEVNULL,
+            env={**os.environ, "MOTO_EC2_LOAD_DEFAULT_AMIS": "false"},  # the demo needs none
             start_new_session=True,
         )
     (folder / "ec2.pid").write_text(str(server.pid))

@@ -37,6 +37,7 @@ class MotoEc2:
         self._process = ServerProcess(
             [Path(sys.executable).parent / "moto_server", "-H", "127.0.0.1", "-p", str(self._port)],
             log=self._dir / "moto.log",
+            env={"MOTO_EC2_LOAD_DEFAULT_AMIS": "false"},  # thousands of images, whose snapshots each look goes through
         )
         try:
             self._process.wait_until(self._answers, seconds=_BOOT_SECONDS)
