@@ -24,7 +24,7 @@ pytestmark = pytest.mark.real
 
 Json = dict[str, Any]
 PASSWORD = "moved-by-night-9"
-MANY = 10_000
+MANY = 100_000
 
 
 @dataclass(frozen=True)
@@ -143,7 +143,7 @@ def test_a_second_backup_adds_what_has_changed(mover: Mover, volume: Path) -> No
 
 
 def test_many_small_files(mover: Mover, volume: Path, other: Path) -> None:
-    """Ten thousand, in a hundred folders: stored and brought back whole."""
+    """A hundred thousand, in a hundred folders: stored and brought back whole."""
     for number in range(MANY):
         folder = volume / f"d{number % 100}"
         folder.mkdir(exist_ok=True)
