@@ -21,9 +21,8 @@ def cloud() -> Iterator[tuple[Any, EbsVolumes]]:
     with pytest.MonkeyPatch.context() as patch:
         for name in ("ACCESS_KEY_ID", "SECRET_ACCESS_KEY"):
             patch.setenv(f"AWS_{name}", "testing")
-        patch.setenv(
-            "MOTO_EC2_LOAD_DEFAULT_AMIS", "false"
-        )  # thousands of images, whose snapshots each look goes through
+        # There are thousands of images, and each look would go through their snapshots.
+        patch.setenv("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         with mock_aws():
             location = AwsSnapshotLocation(provider="aws", config=AwsSnapshotConfig(region=REGION))
             yield boto3.client("ec2", region_name=REGION), EbsVolumes(location)
