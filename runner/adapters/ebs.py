@@ -6,33 +6,21 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
 from itertools import islice
 from threading import Lock
 from typing import Any, Literal
 
 import msgspec
 
+from runner.adapters import ebs_facts as facts
 from runner.adapters.ebs_connection import Ec2
+from runner.adapters.ebs_unseen import Unseen
 from runner.errors import SnapshotNotFound, VolumeNotFound, VolumeRejected
 from runner.model.snapshot_location import AwsSnapshotLocation
 from runner.model.volumes import Brought, Disk, FoundSnapshot, PlannedVolume, RestoringVolume, RunTags, Snapshot
 
-BACKUP, POLICY, CLUSTER = "trysail.dev/backup", "trysail.dev/policy", "trysail.dev/cluster"
-PLAN, CLAIM, UID = "trysail.dev/plan", "trysail.dev/pvc", "trysail.dev/volume-uid"
-RESTORED_FROM = "trysail.dev/restored-from"
-
-_AT_ONCE = 200  # ids in one question; EC2 takes up to 1,000 in a filter, fewer as a list
-_GIB = 1 << 30
-_STATES: dict[str, Literal["cut", "ready", "failed"]] = {
-    # The point in time is that at which CreateSnapshot returns; the copying goes on behind it
-    # (docs.aws.amazon.com/ebs/latest/userguide/ebs-creating-snapshot.html).
-    "pending": "cut",
-    "completed": "ready",
-    "recoverable": "failed",  # it is in the recycle bin
-    "recovering": "cut",
-    "error": "failed",
-}
+_AT_ONCE = 200  # values that one filter takes
+_A_PAGE = 1000  # snapshots; the most that EC2 gives
 
 
 class EbsVolumes:
@@ -49,7 +37,9 @@ class EbsVolumes:
         """Opens nothing. Without keys, AWS' own chain (environment, profile, instance role) is asked on first use."""
         self._ec2 = Ec2(location.config, access_key_id, secret_access_key, session_token)
         self._disks: dict[str, Disk] = {}  # volumes that were looked at
+        self._tokens: dict[str, str] = {}  # claims whose new volume was asked for without an answer
         self._volume_of: dict[str, str] = {}  # snapshot -> the volume that it was taken of
+        self._unseen = Unseen()
         self._lock = Lock()
 
     def __repr__(self) -> str:
@@ -59,40 +49,31 @@ class EbsVolumes:
 
     def prepare(self, volumes: Iterable[PlannedVolume]) -> None:
         """See VolumeSnapshotter. A volume that is not there is found out when its snapshot is asked for."""
-        left = iter(volume.handle for volume in volumes)
-        while ids := list(islice(left, _AT_ONCE)):
-            asked = {"Filters": [{"Name": "volume-id", "Values": ids}]}
-            for found in self._ec2.pages("DescribeVolumes", "describe_volumes", "Volumes", **asked):
-                with self._lock:
-                    self._disks[found["VolumeId"]] = _disk(found)
+        self._look_at(volume.handle for volume in volumes)
 
     def found(self, tags: RunTags) -> tuple[FoundSnapshot, ...]:
         """See VolumeSnapshotter."""
-        filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in _ours(tags).items()]
-        pages = self._ec2.pages(
-            "DescribeSnapshots", "describe_snapshots", "Snapshots", Filters=filters, OwnerIds=["self"]
-        )
-        found = []
-        for one in pages:
-            with self._lock:
-                self._volume_of[one["SnapshotId"]] = one.get("VolumeId", "")
-            found.append(_found(one))
-        return tuple(found)
+        wanted = facts.policy_tags(tags)
+        asked = {"Filters": facts.as_filters(wanted), "OwnerIds": ["self"], "MaxResults": _A_PAGE}
+        pages = self._ec2.pages("DescribeSnapshots", "describe_snapshots", "Snapshots", **asked)
+        return tuple(facts.found_of(one, self._noted(one)) for one in pages if facts.carries(one, wanted))
 
     def start(self, volume: PlannedVolume, tags: RunTags) -> Snapshot:
         """See VolumeSnapshotter. Without the right to tag, EC2 refuses the whole request: nothing is made."""
         disk = self._disk(volume)
-        claim = volume.claim or volume.volume
-        own = {BACKUP: tags.backup, PLAN: tags.plan, CLAIM: claim, UID: volume.uid, **_ours(tags)}
         made = self._ec2.call(
             "CreateSnapshot",
             "create_snapshot",
             volume.handle,
+            needs="SnapshotId",
             VolumeId=volume.handle,
-            Description=f"{claim} of {tags.cluster}, backup {tags.backup}"[:255],
-            TagSpecifications=[{"ResourceType": "snapshot", "Tags": _tags({**tags.user, **own})}],
+            Description=facts.description(volume, tags),
+            TagSpecifications=[
+                {"ResourceType": "snapshot", "Tags": facts.as_tags(facts.snapshot_tags(volume, tags))},
+            ],
         )
-        return msgspec.structs.replace(_snapshot(made), disk=disk)
+        self._unseen.made(made["SnapshotId"])
+        return facts.snapshot_of(made, disk)
 
     def look(self, snapshots: Sequence[Snapshot]) -> tuple[Snapshot, ...]:
         """See VolumeSnapshotter."""
@@ -102,24 +83,25 @@ class EbsVolumes:
             # As a filter, an id that is gone is no error, and hides none of the others.
             asked = {"Filters": [{"Name": "snapshot-id", "Values": ids}], "OwnerIds": ["self"]}
             for found in self._ec2.pages("DescribeSnapshots", "describe_snapshots", "Snapshots", **asked):
-                now[found["SnapshotId"]] = _snapshot(found)
+                now[found["SnapshotId"]] = facts.snapshot_of(found, self._noted(found))
+        self._unseen.seen(now)
         return tuple(self._as_now(snapshot, now.get(snapshot.id)) for snapshot in snapshots)
 
     def adopt(self, found: FoundSnapshot, tags: RunTags) -> Snapshot:
-        """See VolumeSnapshotter."""
-        tag = partial(self._ec2.call, "CreateTags", "create_tags", found.snapshot.id)
-        tag(Resources=[found.snapshot.id], Tags=_tags({BACKUP: tags.backup}))
+        """See VolumeSnapshotter. What cannot be used is left with the name of its own run."""
         (now,) = self.look([found.snapshot])
         if now.state == "failed":
-            raise SnapshotNotFound(f"the snapshot {now.id} cannot be used: {now.reason}")
-        with self._lock:
-            disk = self._disks.get(self._volume_of.get(now.id, ""))
-        return msgspec.structs.replace(now, disk=now.disk or disk)
+            raise SnapshotNotFound(f"the snapshot {now.id} cannot be used: {now.reason}", snapshot=now.id)
+        now = msgspec.structs.replace(now, disk=now.disk or self._disk_behind(now.id))
+        tag = facts.as_tags(facts.backup_tag(tags))
+        self._ec2.call("CreateTags", "create_tags", now.id, Resources=[now.id], Tags=tag)
+        return now
 
     def discard(self, snapshot: Snapshot) -> None:
         """See VolumeSnapshotter."""
         with self._ec2.passing("InvalidSnapshot.NotFound"):
             self._ec2.call("DeleteSnapshot", "delete_snapshot", snapshot.id, SnapshotId=snapshot.id)
+        self._unseen.seen([snapshot.id])
 
     def tidy(self, snapshot: Snapshot) -> None:
         """Nothing stands for it in the cluster."""
@@ -127,32 +109,34 @@ class EbsVolumes:
     # new volumes
 
     def make(self, volume: RestoringVolume) -> Brought:
-        """A volume of a snapshot, like the one that it was taken of."""
+        """A volume of a snapshot, like the one that it was taken of; the same one for the same claim and backup."""
         snapshot = volume.stored.snapshot
         assert snapshot is not None, "only what has a snapshot is brought back"
-        own = {
-            BACKUP: volume.backup,
-            CLUSTER: volume.cluster,
-            CLAIM: f"{volume.namespace}/{volume.claim}",
-            RESTORED_FROM: snapshot.id,
-        }
+        own = facts.restore_tags(volume, snapshot)
         earlier = self._made_before(own)
         if earlier is not None:
-            return msgspec.structs.replace(_brought(earlier), adopted=True)
+            return facts.brought_of(earlier, adopted=True)
         disk = snapshot.disk
         if disk is None:
-            raise VolumeRejected(f"the backup does not say what disk {snapshot.id} was taken of", hint="")
-        tags = {**_foreign(disk.tags), **volume.user_tags, **own}
+            raise VolumeRejected(
+                f"the backup does not say what disk {snapshot.id} was taken of",
+                hint="make a volume of the snapshot by hand, and a PersistentVolume for it",
+                snapshot=snapshot.id,
+            )
+        tags = facts.volume_tags(own, volume.user_tags, disk)
         made = self._ec2.call(
             "CreateVolume",
             "create_volume",
             snapshot.id,
+            needs="VolumeId",
             SnapshotId=snapshot.id,
-            ClientToken=secrets.token_hex(16),
-            TagSpecifications=[{"ResourceType": "volume", "Tags": _tags(tags)}],
-            **_like(disk),
+            ClientToken=self._token(own),
+            TagSpecifications=[{"ResourceType": "volume", "Tags": facts.as_tags(tags)}],
+            **facts.like(disk),
         )
-        return _brought(made)
+        self._answered(own)
+        self._unseen.made(made["VolumeId"])
+        return facts.brought_of(made)
 
     def drop(self, brought: Brought) -> None:
         """Deletes a volume that failed: one that is ready belongs to its claim."""
@@ -161,41 +145,94 @@ class EbsVolumes:
         with self._ec2.passing("InvalidVolume.NotFound"):
             self._ec2.call("DeleteVolume", "delete_volume", brought.handle, VolumeId=brought.handle)
 
-    def look_volume(self, brought: Brought) -> Brought:
-        """How far a new volume is."""
+    def look_volume(self, brought: Brought, disk: Disk | None) -> Brought:
+        """How far a new volume is, that was to be like `disk`."""
         filters = [{"Name": "volume-id", "Values": [brought.handle]}]
         for found in self._ec2.pages("DescribeVolumes", "describe_volumes", "Volumes", Filters=filters):
-            return msgspec.structs.replace(_brought(found), adopted=brought.adopted)
-        return msgspec.structs.replace(brought, state="failed", reason=f"the new volume {brought.handle} is gone")
+            self._unseen.seen([brought.handle])
+            return facts.brought_of(found, adopted=brought.adopted)
+        if self._unseen.awaited(brought.handle):
+            return msgspec.structs.replace(brought, state="pending", reason="EC2 does not show it yet")
+        reason = f"the new volume {brought.handle} is gone"
+        if disk is not None and disk.encrypted:
+            # EC2 looks at the key only after it has answered
+            # (docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateVolume.html).
+            reason += f": may the credentials use the key {disk.kms_key or 'that encrypts the disk'}?"
+        return msgspec.structs.replace(brought, state="failed", reason=reason)
 
     # shared
 
+    def _look_at(self, handles: Iterable[str]) -> None:
+        left = iter(handle for handle in handles if facts.is_volume_id(handle))
+        while ids := list(islice(left, _AT_ONCE)):
+            asked = {"Filters": [{"Name": "volume-id", "Values": ids}]}
+            for found in self._ec2.pages("DescribeVolumes", "describe_volumes", "Volumes", **asked):
+                with self._lock:
+                    self._disks[found["VolumeId"]] = facts.disk_of(found)
+
     def _as_now(self, before: Snapshot, now: Snapshot | None) -> Snapshot:
-        if now is None:
-            reason = f"it was deleted, or is not in {self._ec2.region}"
-            return msgspec.structs.replace(before, state="failed", reason=reason)
-        return msgspec.structs.replace(now, disk=before.disk or now.disk)
+        if now is not None:
+            return msgspec.structs.replace(now, disk=before.disk or now.disk)
+        if self._unseen.awaited(before.id):
+            return msgspec.structs.replace(before, reason="EC2 does not show it yet")
+        reason = f"it was deleted, or is not in {self._ec2.region}"
+        return msgspec.structs.replace(before, state="failed", reason=reason)
 
     def _disk(self, volume: PlannedVolume) -> Disk:
-        with self._lock:
-            disk = self._disks.get(volume.handle)
+        disk = self._known(volume.handle)
         if disk is None:
-            self.prepare([volume])
-            disk = self._disks.get(volume.handle)
+            self._look_at([volume.handle])
+            disk = self._known(volume.handle)
         if disk is None:
+            told = facts.is_volume_id(volume.handle)
+            where = f"is it in {self._ec2.region}, and in the account of these credentials?"
             raise VolumeNotFound(
                 f"the EBS volume {volume.handle} is not there",
-                hint=f"is it in {self._ec2.region}, and in the account of these credentials?",
+                hint=where if told else f"its PersistentVolume {volume.volume} names no EBS volume",
                 volume=volume.handle,
             )
         return disk
 
+    def _disk_behind(self, snapshot: str) -> Disk:
+        """What a snapshot was taken of: without that, no volume can be made of it that is like the old one."""
+        with self._lock:
+            handle = self._volume_of.get(snapshot, "")
+        self._look_at([handle])
+        disk = self._known(handle)
+        if disk is None:
+            raise VolumeNotFound(
+                f"the EBS volume {handle} that {snapshot} was taken of is not there any more",
+                hint="a new one could not be made like it",
+                volume=handle,
+            )
+        return disk
+
+    def _known(self, handle: str) -> Disk | None:
+        with self._lock:
+            return self._disks.get(handle)
+
+    def _noted(self, snapshot: Mapping[str, Any]) -> Disk | None:
+        """The disk that a snapshot which EC2 describes was taken of, if it was looked at."""
+        handle = str(snapshot.get("VolumeId", ""))
+        with self._lock:
+            self._volume_of[snapshot["SnapshotId"]] = handle
+            return self._disks.get(handle)
+
     def _made_before(self, own: Mapping[str, str]) -> dict[str, Any] | None:
         """A volume that an earlier try of this restore has made, and that nothing uses yet."""
-        filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in own.items()]
-        filters.append({"Name": "status", "Values": ["creating", "available"]})
-        found = self._ec2.pages("DescribeVolumes", "describe_volumes", "Volumes", Filters=filters)
+        filters = [*facts.as_filters(own), {"Name": "status", "Values": ["creating", "available"]}]
+        pages = self._ec2.pages("DescribeVolumes", "describe_volumes", "Volumes", Filters=filters)
+        found = (one for one in pages if facts.carries(one, own))
         return min(found, key=lambda one: str(one["VolumeId"]), default=None)
+
+    def _token(self, own: Mapping[str, str]) -> str:
+        """The word by which EC2 knows a request again whose answer was lost: its volume may not be shown yet."""
+        with self._lock:
+            return self._tokens.setdefault(repr(own), secrets.token_hex(16))
+
+    def _answered(self, own: Mapping[str, str]) -> None:
+        with self._lock:
+            self._tokens.pop(repr(own), None)
 
 
 class EbsRestorer:
@@ -212,104 +249,10 @@ class EbsRestorer:
 
     def look(self, volume: RestoringVolume, brought: Brought) -> Brought:
         """See VolumeRestorer."""
-        del volume
-        return self._volumes.look_volume(brought)
+        snapshot = volume.stored.snapshot
+        return self._volumes.look_volume(brought, snapshot.disk if snapshot is not None else None)
 
     def discard(self, volume: RestoringVolume, brought: Brought) -> None:
         """See VolumeRestorer."""
         del volume
         self._volumes.drop(brought)
-
-
-def _ours(tags: RunTags) -> dict[str, str]:
-    return {CLUSTER: tags.cluster, POLICY: tags.policy}
-
-
-def _tags(tags: Mapping[str, str]) -> list[dict[str, str]]:
-    return [{"Key": key, "Value": value} for key, value in sorted(tags.items())]
-
-
-def _told(found: Mapping[str, Any]) -> dict[str, str]:
-    return {tag["Key"]: tag["Value"] for tag in found.get("Tags") or ()}
-
-
-def _foreign(tags: Mapping[str, str]) -> dict[str, str]:
-    """Tags of the old volume that a new one may have: AWS' own cannot be set, and ours are of another life."""
-    return {key: value for key, value in tags.items() if not key.startswith(("aws:", "trysail.dev/"))}
-
-
-def _disk(found: Mapping[str, Any]) -> Disk:
-    return Disk(
-        zone=found["AvailabilityZone"],
-        type=found["VolumeType"],
-        size=found["Size"],
-        iops=found.get("Iops") or 0,
-        throughput=found.get("Throughput") or 0,
-        encrypted=bool(found.get("Encrypted")),
-        kms_key=found.get("KmsKeyId") or "",
-        multi_attach=bool(found.get("MultiAttachEnabled")),
-        tags=_foreign(_told(found)),
-    )
-
-
-def _snapshot(found: Mapping[str, Any]) -> Snapshot:
-    state = str(found.get("State", "pending"))
-    started = found.get("StartTime")
-    return Snapshot(
-        provider="aws",
-        id=found["SnapshotId"],
-        state=_STATES.get(state, "cut"),
-        started=started.isoformat(timespec="seconds") if started is not None else "",
-        size=found.get("VolumeSize", 0) * _GIB,
-        reason=_reason(state, found),
-    )
-
-
-def _reason(state: str, found: Mapping[str, Any]) -> str:
-    if state == "pending":
-        return f"{found['Progress']} copied" if found.get("Progress") else ""
-    if state == "completed":
-        return ""
-    return str(found.get("StateMessage") or f"EC2 says {state}")
-
-
-def _found(found: Mapping[str, Any]) -> FoundSnapshot:
-    tags = _told(found)
-    return FoundSnapshot(
-        snapshot=_snapshot(found),
-        backup=tags.get(BACKUP, ""),
-        plan=tags.get(PLAN, ""),
-        volume_uid=tags.get(UID, ""),
-        claim=tags.get(CLAIM, ""),
-    )
-
-
-def _like(disk: Disk) -> dict[str, Any]:
-    """What a new volume is asked to be. IOPS are given only where a type lets one choose them."""
-    asked: dict[str, Any] = {"AvailabilityZone": disk.zone, "VolumeType": disk.type, "Size": disk.size}
-    if disk.iops and disk.type in {"gp3", "io1", "io2"}:
-        asked["Iops"] = disk.iops
-    if disk.throughput and disk.type == "gp3":
-        asked["Throughput"] = disk.throughput
-    if disk.encrypted:
-        asked["Encrypted"] = True
-        if disk.kms_key:
-            asked["KmsKeyId"] = disk.kms_key
-    if disk.multi_attach:
-        asked["MultiAttachEnabled"] = True
-    return asked
-
-
-def _brought(found: Mapping[str, Any]) -> Brought:
-    state = str(found.get("State", "creating"))
-    known: dict[str, Literal["pending", "ready", "failed"]] = {
-        "creating": "pending",
-        "available": "ready",
-        "in-use": "ready",
-    }
-    return Brought(
-        state=known.get(state, "failed"),
-        handle=found["VolumeId"],
-        zone=found["AvailabilityZone"],
-        reason="" if state in known else f"EC2 says that the new volume is in state {state}",
-    )

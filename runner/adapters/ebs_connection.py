@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from threading import Lock
@@ -12,7 +11,7 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import DeferredRefreshableCredentials
 
-from runner.adapters.ebs_answers import VENDOR_ERRORS, code_of, error_of
+from runner.adapters.ebs_answers import VENDOR_ERRORS, code_of, cut_off, error_of
 from runner.errors import VolumeError
 from runner.model.snapshot_location import AwsSnapshotConfig
 
@@ -22,7 +21,7 @@ _ROLE_SESSION = "trysail"
 
 
 class Ec2:
-    """Calls to EC2 in one region."""
+    """Calls to EC2 in one region. A role is assumed on first use, and again before its time is over."""
 
     def __init__(
         self, config: AwsSnapshotConfig, access_key_id: str | None, secret_access_key: str | None, token: str | None
@@ -33,20 +32,25 @@ class Ec2:
         self._client: Any = None
         self._lock = Lock()
 
-    def call(self, action: str, method: str, subject: str, **arguments: Any) -> dict[str, Any]:
-        """One request. `action` is EC2's own name of it, `subject` whom it is about, for people."""
+    def call(self, action: str, method: str, subject: str, *, needs: str = "", **arguments: Any) -> dict[str, Any]:
+        """One request. `action` is EC2's own name of it, `subject` whom it is about, for people.
+
+        `needs` is a field that every answer to it has: one without it is not EC2's.
+        """
         try:
             answer: dict[str, Any] = getattr(self._opened(), method)(**arguments)
         except VENDOR_ERRORS as error:
             raise error_of(error, region=self.region, action=action, subject=subject) from error
+        if needs and needs not in answer:
+            raise cut_off(action, {"region": self.region})
         return answer
 
     def pages(self, action: str, method: str, field: str, **arguments: Any) -> Iterator[dict[str, Any]]:
-        """Every item of every page, in EC2's order. EC2 takes no page size beside a list of ids."""
+        """Every item of every page, in EC2's order."""
         token: dict[str, str] = {}
         while True:
-            answer = self.call(action, method, "", **arguments, **token)
-            yield from answer.get(field) or ()
+            answer = self.call(action, method, "", needs=field, **arguments, **token)
+            yield from answer[field]
             if not answer.get("NextToken"):
                 return
             token = {"NextToken": answer["NextToken"]}
@@ -77,7 +81,10 @@ class Ec2:
         role = self._config.role_arn
 
         def assume() -> dict[str, str]:
-            made = sts.assume_role(RoleArn=role, RoleSessionName=_ROLE_SESSION)["Credentials"]
+            try:
+                made = sts.assume_role(RoleArn=role, RoleSessionName=_ROLE_SESSION)["Credentials"]
+            except KeyError:
+                return {}  # it is not STS that has answered; botocore has an error of its own for no credentials
             return {
                 "access_key": made["AccessKeyId"],
                 "secret_key": made["SecretAccessKey"],
@@ -85,12 +92,12 @@ class Ec2:
                 "expiry_time": made["Expiration"].isoformat(),
             }
 
-        assumed = botocore.session.Session()
+        assumed = botocore.session.Session(profile=self._config.profile)
         assumed._credentials = DeferredRefreshableCredentials(assume, "assume-role")  # noqa: SLF001 -- no other way
         return assumed
 
     def _options(self) -> dict[str, Any]:
-        endpoint = self._config.endpoint or os.environ.get("AWS_ENDPOINT_URL_EC2") or os.environ.get("AWS_ENDPOINT_URL")
+        """Without an endpoint of ours, AWS' own ways to name one hold, for each service by itself."""
         # One attempt: retries are the engine's.
         config = Config(
             retries={"total_max_attempts": 1},
@@ -98,4 +105,4 @@ class Ec2:
             connect_timeout=_CONNECT_SECONDS,
             read_timeout=_READ_SECONDS,
         )
-        return {"region_name": self.region, "endpoint_url": endpoint, "config": config}
+        return {"region_name": self.region, "endpoint_url": self._config.endpoint, "config": config}

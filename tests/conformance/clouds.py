@@ -1,4 +1,4 @@
-"""An EC2 of moto's within this process, and the adapter that reaches it: slow to begin, so that a module has one."""
+"""An EC2 of moto's, and the adapter that reaches it: within this process, of which a module has one, or as a server."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from moto import mock_aws
 
 from runner.adapters.ebs import EbsVolumes
 from runner.model.snapshot_location import AwsSnapshotConfig, AwsSnapshotLocation
-from tests.parts.moto_ec2 import REGION
+from tests.parts.moto_ec2 import KEYS, REGION, MotoEc2
 
 
 @contextmanager
@@ -26,6 +26,14 @@ def cloud() -> Iterator[tuple[Any, EbsVolumes]]:
         with mock_aws():
             location = AwsSnapshotLocation(provider="aws", config=AwsSnapshotConfig(region=REGION))
             yield boto3.client("ec2", region_name=REGION), EbsVolumes(location)
+
+
+def server(running: MotoEc2) -> tuple[Any, EbsVolumes]:
+    """The same of a server, which others use too."""
+    config = AwsSnapshotConfig(region=REGION, endpoint=running.endpoint)
+    key, secret = KEYS.values()
+    location = AwsSnapshotLocation(provider="aws", config=config)
+    return running.ec2, EbsVolumes(location, access_key_id=key, secret_access_key=secret)
 
 
 def snapshots(ec2: Any) -> set[str]:

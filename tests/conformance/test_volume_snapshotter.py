@@ -18,7 +18,7 @@ from runner.adapters.kubernetes import KubernetesCluster
 from runner.errors import SnapshotNotFound
 from runner.model.volumes import PlannedVolume, RunTags, Snapshot
 from runner.volume_ports import VolumeSnapshotter
-from tests.conformance.clouds import cloud, snapshots
+from tests.conformance.clouds import cloud, server, snapshots
 from tests.conformance.clusters import NAMESPACES, make, of
 from tests.fakes.snapshotter import FakeSnapshotter
 from tests.parts.controlplane import ControlPlane
@@ -95,13 +95,18 @@ def _volumes(namespace: str, one: str, two: str, snapshot_class: str = "") -> tu
     return first, second
 
 
-@pytest.fixture(params=["fake", "ebs", pytest.param("csi", marks=pytest.mark.real)])
+_REAL = [pytest.param(name, marks=pytest.mark.real) for name in ("ebs-server", "csi")]
+
+
+@pytest.fixture(params=["fake", "ebs", *_REAL])
 def place(request: pytest.FixtureRequest) -> Iterator[Place]:
     """Each in turn."""
     if request.param == "fake":
         yield from _fake()
     elif request.param == "ebs":
         yield from _ebs(*request.getfixturevalue("ec2"))
+    elif request.param == "ebs-server":
+        yield from _ebs(*server(request.getfixturevalue("moto_ec2")))
     else:
         yield from _csi(request.getfixturevalue("control_plane"), request.getfixturevalue("csi"))
 

@@ -1,95 +1,32 @@
-"""EBS: what EC2 answers that moto never does (botocore's own Stubber), and what is asked of it."""
+"""EBS snapshots: what EC2 answers that moto never does (botocore's own Stubber), and what is asked of it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
-from typing import Any
 
-import boto3
+import msgspec
 import pytest
-from botocore.exceptions import ClientError, NoCredentialsError, ReadTimeoutError
-from botocore.stub import ANY, Stubber
+from botocore.stub import ANY
 
-from runner.adapters.ebs import EbsVolumes
-from runner.adapters.ebs_answers import error_of
+from runner.adapters.ebs_unseen import SECONDS
 from runner.errors import (
     SnapshotNotFound,
-    VolumeError,
     VolumeNotFound,
-    VolumeQuotaExceeded,
     VolumeRejected,
     VolumesBusy,
     VolumesDenied,
     VolumesUnreachable,
 )
-from runner.model.snapshot_location import AwsSnapshotConfig, AwsSnapshotLocation
-from runner.model.volumes import PlannedVolume, RestoringVolume, RunTags, Snapshot, StoredVolume
+from runner.model.volumes import RunTags, Snapshot
 from tests.parts.moto_ec2 import REGION
-
-Json = dict[str, Any]
-SECRET = "AKIAIOSFODNN7EXAMPLE"
-VOLUME = PlannedVolume(
-    method="native-snapshot", why="a test", claim="shop/data", volume="pv-1", handle="vol-1", uid="u-1"
-)
-TAGS = RunTags(cluster="c1", policy="shop", backup="b1", plan="digest", user={"team": "shop"})
-DISK: Json = {
-    "VolumeId": "vol-1",
-    "AvailabilityZone": f"{REGION}a",
-    "VolumeType": "gp3",
-    "Size": 8,
-    "Iops": 4000,
-    "Throughput": 250,
-    "Encrypted": True,
-    "KmsKeyId": "arn:aws:kms:eu-west-1:1:key/k",
-    "State": "in-use",
-    "Tags": [{"Key": "Name", "Value": "pg"}, {"Key": "aws:cloudformation:stack", "Value": "s"}],
-}
-
-
-class Stubbed:
-    """EbsVolumes over a client whose answers are given in order."""
-
-    def __init__(self, client: Any) -> None:
-        self.stub = Stubber(client)
-        self.volumes = EbsVolumes(AwsSnapshotLocation(provider="aws", config=AwsSnapshotConfig(region=REGION)))
-        self.volumes._ec2._client = client
-
-    def snapshot(self, state: str, **more: Any) -> Json:
-        """As DescribeSnapshots has it."""
-        return {
-            "SnapshotId": "snap-1",
-            "VolumeId": "vol-1",
-            "State": state,
-            "VolumeSize": 8,
-            "StartTime": datetime(2026, 11, 22, 2, tzinfo=UTC),
-            **more,
-        }
-
-    def looks(self, *answers: Json) -> None:
-        """Each look is answered by one of these."""
-        for answer in answers:
-            self.stub.add_response("describe_snapshots", {"Snapshots": [answer] if answer else []})
-
-    def look(self) -> Snapshot:
-        """One look at snap-1."""
-        (now,) = self.volumes.look([Snapshot(provider="aws", id="snap-1", state="cut", started="")])
-        return now
-
-
-@pytest.fixture(scope="module")
-def client() -> Any:
-    """One for all: making it takes its time."""
-    return boto3.client("ec2", REGION, aws_access_key_id=SECRET, aws_secret_access_key=SECRET)
+from tests.unit.adapters.ec2_stub import DISK, OWN, TAGS, VOLUME, Json, Stubbed, as_tags
 
 
 @pytest.fixture
-def ec2(client: Any) -> Iterator[Stubbed]:
+def ec2() -> Iterator[Stubbed]:
     """All answers are used up when the test ends."""
-    stubbed = Stubbed(client)
-    with stubbed.stub:
+    with Stubbed() as stubbed:
         yield stubbed
-        stubbed.stub.assert_no_pending_responses()
 
 
 def test_pending_is_cut_until_it_is_complete(ec2: Stubbed) -> None:
@@ -117,19 +54,56 @@ def test_a_snapshot_that_failed_says_why(ec2: Stubbed, answer: Json, reason: str
     assert (now.state, now.reason) == ("failed", reason)
 
 
+def test_what_was_made_a_moment_ago_may_not_be_shown_yet(ec2: Stubbed) -> None:
+    """EC2 is eventually consistent: it stays as it was, for a minute, and has failed then."""
+    made = ec2.started()
+    ec2.looks({}, {}, {})
+    (now,) = ec2.volumes.look([made])
+    assert (now.state, now.reason, now.disk) == ("cut", "EC2 does not show it yet", made.disk)
+    ec2.seconds += SECONDS - 1
+    assert ec2.volumes.look([now])[0].state == "cut"
+    ec2.seconds += 2
+    assert ec2.volumes.look([now])[0].state == "failed"
+
+
+def test_what_was_shown_once_and_is_not_any_more_is_gone(ec2: Stubbed) -> None:
+    """Somebody has deleted it, however young it is."""
+    made = ec2.started()
+    ec2.looks(ec2.snapshot("pending"), {})
+    assert ec2.volumes.look([made])[0].state == "cut"
+    assert ec2.volumes.look([made])[0].state == "failed"
+
+
+def test_one_that_is_gone_hides_none_of_the_others(ec2: Stubbed) -> None:
+    """They are asked for by a filter: EC2 names but one of those that a list has too many, and shows none."""
+    asked = {"Filters": [{"Name": "snapshot-id", "Values": ["snap-2", "snap-1"]}], "OwnerIds": ["self"]}
+    ec2.stub.add_response("describe_snapshots", {"Snapshots": [ec2.snapshot("completed")]}, asked)
+    both = [Snapshot(provider="aws", id=name, state="cut") for name in ("snap-2", "snap-1")]
+    assert [now.state for now in ec2.volumes.look(both)] == ["failed", "ready"]
+
+
+def test_a_look_that_is_throttled_can_be_done_again(ec2: Stubbed) -> None:
+    """It says nothing of the snapshots."""
+    ec2.stub.add_client_error("describe_snapshots", "RequestLimitExceeded", "Request limit exceeded.", 503)
+    with pytest.raises(VolumesBusy):
+        ec2.look()
+
+
+def test_an_answer_that_is_not_ec2s_is_not_read_as_none(ec2: Stubbed) -> None:
+    """A proxy's page has no list of snapshots: that none of them is there does not follow."""
+    ec2.stub.add_response("describe_snapshots", {})
+    with pytest.raises(VolumesUnreachable):
+        ec2.look()
+    ec2.disks(DISK)
+    ec2.stub.add_response("create_snapshot", {})
+    with pytest.raises(VolumesUnreachable):
+        ec2.volumes.start(VOLUME, TAGS)
+
+
 def test_a_snapshot_carries_its_tags_from_the_first_moment(ec2: Stubbed) -> None:
     """In the request that makes it: there is no time in which it is nobody's. The disk's own looks are kept."""
-    ec2.stub.add_response("describe_volumes", {"Volumes": [DISK]})
-    wanted = {
-        "team": "shop",
-        "trysail.dev/backup": "b1",
-        "trysail.dev/cluster": "c1",
-        "trysail.dev/plan": "digest",
-        "trysail.dev/policy": "shop",
-        "trysail.dev/pvc": "shop/data",
-        "trysail.dev/volume-uid": "u-1",
-    }
-    given = [{"ResourceType": "snapshot", "Tags": [{"Key": key, "Value": value} for key, value in wanted.items()]}]
+    ec2.disks(DISK)
+    given = [{"ResourceType": "snapshot", "Tags": as_tags({"team": "shop", **OWN})}]
     expected = {"VolumeId": "vol-1", "Description": ANY, "TagSpecifications": given}
     ec2.stub.add_response("create_snapshot", ec2.snapshot("pending"), expected)
     made = ec2.volumes.start(VOLUME, TAGS)
@@ -137,65 +111,118 @@ def test_a_snapshot_carries_its_tags_from_the_first_moment(ec2: Stubbed) -> None
     assert (made.id, made.state, made.disk.iops, made.disk.tags) == ("snap-1", "cut", 4000, {"Name": "pg"})
 
 
+def test_a_name_that_fits_no_tag_is_cut_and_still_its_own(ec2: Stubbed) -> None:
+    """A claim's name may have 253 letters, and EC2 refuses a value of more than 256."""
+    ec2.disks(DISK)
+    for end in ("a", "b"):
+        ec2.stub.add_response("create_snapshot", ec2.snapshot("pending"))
+        ec2.volumes.start(msgspec.structs.replace(VOLUME, claim=f"{'n' * 63}/{'c' * 252}{end}"), TAGS)
+    given = [
+        {tag["Key"]: tag["Value"] for tag in asked["TagSpecifications"][0]["Tags"]}
+        for asked in ec2.asked("CreateSnapshot")
+    ]
+    seen = [tags["trysail.dev/pvc"] for tags in given]
+    assert [len(claim) for claim in seen] == [256, 256]
+    assert seen[0] != seen[1]
+
+
 def test_credentials_that_may_create_but_not_tag_make_nothing(ec2: Stubbed) -> None:
     """EC2 refuses the whole request; its encoded message is not repeated, the missing right is."""
-    ec2.stub.add_response("describe_volumes", {"Volumes": [DISK]})
+    ec2.disks(DISK)
     said = "You are not authorized to perform: ec2:CreateTags. Encoded authorization failure message: 4GIOHlTkIaWHQD"
     ec2.stub.add_client_error("create_snapshot", "UnauthorizedOperation", said, 403)
     with pytest.raises(VolumesDenied) as refused:
         ec2.volumes.start(VOLUME, TAGS)
     assert "ec2:CreateTags" in str(refused.value)
     assert "4GIOHlTkIaWHQD" not in str(refused.value)
-    assert refused.value.hint is not None
-    assert "ec2:CreateTags" in refused.value.hint
+    assert "ec2:CreateSnapshot, and ec2:CreateTags" in refused.value.hint
     assert not refused.value.retriable
 
 
-def test_a_volume_that_is_not_there_is_never_asked_for(ec2: Stubbed) -> None:
-    """The likely reasons are in the hint: another region, another account."""
-    ec2.stub.add_response("describe_volumes", {"Volumes": []})
+@pytest.mark.parametrize(
+    ("handle", "hint"),
+    [
+        ("vol-1", f"is it in {REGION}, and in the account of these credentials?"),
+        ("disk one", "its PersistentVolume pv-1 names no EBS volume"),
+        ("*", "its PersistentVolume pv-1 names no EBS volume"),
+    ],
+)
+def test_a_volume_that_is_not_there_is_never_asked_for(ec2: Stubbed, handle: str, hint: str) -> None:
+    """The likely reasons are in the hint: another region, another account; what is no id is not even looked for."""
+    if handle.startswith("vol-"):
+        ec2.disks()
     with pytest.raises(VolumeNotFound) as missing:
+        ec2.volumes.start(msgspec.structs.replace(VOLUME, handle=handle), TAGS)
+    assert missing.value.hint == hint
+
+
+def test_many_volumes_are_looked_at_in_few_questions(ec2: Stubbed) -> None:
+    """500 disks cost three questions, and then one request each; 500 snapshots as many looks."""
+    volumes = [msgspec.structs.replace(VOLUME, handle=f"vol-{number:x}", uid=str(number)) for number in range(500)]
+    for begin in (0, 200, 400):
+        ids = [volume.handle for volume in volumes[begin : begin + 200]]
+        asked = {"Filters": [{"Name": "volume-id", "Values": ids}]}
+        found = [{**DISK, "VolumeId": handle} for handle in ids]
+        ec2.stub.add_response("describe_volumes", {"Volumes": found}, asked)
+    ec2.volumes.prepare(volumes)
+    for number in range(500):
+        ec2.stub.add_response("create_snapshot", ec2.snapshot("pending", SnapshotId=f"snap-{number:x}"))
+    made = [ec2.volumes.start(volume, TAGS) for volume in volumes]
+    for begin in (0, 200, 400):
+        done = [ec2.snapshot("completed", SnapshotId=one.id) for one in made[begin : begin + 200]]
+        ec2.stub.add_response("describe_snapshots", {"Snapshots": done})
+    assert {one.state for one in ec2.volumes.look(made)} == {"ready"}
+
+
+def test_all_pages_of_what_is_found_are_read(ec2: Stubbed) -> None:
+    """And what a filter's wildcards let in is left out: it is another cluster's."""
+    wild = RunTags(cluster="c*", policy="shop", backup="b2", plan="digest")
+    filters = [
+        {"Name": f"tag:trysail.dev/{name}", "Values": [v]} for name, v in (("cluster", "c*"), ("policy", "shop"))
+    ]
+    asked = {"Filters": filters, "OwnerIds": ["self"], "MaxResults": 1000}
+    mine = {**OWN, "trysail.dev/cluster": "c*"}
+    first = {"Snapshots": [ec2.snapshot("completed", OWN), ec2.snapshot("error", mine)], "NextToken": "more"}
+    last = {"Snapshots": [ec2.snapshot("completed", mine, SnapshotId="snap-3")]}
+    ec2.stub.add_response("describe_snapshots", first, asked)
+    ec2.stub.add_response("describe_snapshots", last, {**asked, "NextToken": "more"})
+    found = ec2.volumes.found(wild)
+    assert [(one.snapshot.id, one.snapshot.state) for one in found] == [("snap-1", "failed"), ("snap-3", "ready")]
+
+
+def test_a_snapshot_whose_answer_was_lost_is_found_with_its_disk(ec2: Stubbed) -> None:
+    """Or no volume could be made of it: the ledger says what its disk was like, and nothing else does."""
+    ec2.disks(DISK)
+    ec2.stub.add_client_error("create_snapshot", "InternalError", "An internal error has occurred", 500)
+    with pytest.raises(VolumesBusy):
         ec2.volumes.start(VOLUME, TAGS)
-    assert missing.value.hint == f"is it in {REGION}, and in the account of these credentials?"
+    ec2.looks(ec2.snapshot("pending", OWN))
+    (found,) = ec2.volumes.found(TAGS)
+    assert found.snapshot.disk is not None
+    assert found.snapshot.disk.zone == f"{REGION}a"
 
 
-def test_a_new_volume_is_like_the_old_one(ec2: Stubbed) -> None:
-    """Zone, type, size, IOPS, throughput, key and tags; AWS' own tags cannot be set."""
-    ec2.stub.add_response("describe_volumes", {"Volumes": [DISK]})
-    ec2.stub.add_response("create_snapshot", ec2.snapshot("pending"))
-    snapshot = ec2.volumes.start(VOLUME, TAGS)
-    ec2.stub.add_response("describe_volumes", {"Volumes": []})  # none of an earlier try
-    tags = {
-        "Name": "pg",
-        "trysail.dev/backup": "b1",
-        "trysail.dev/cluster": "c2",
-        "trysail.dev/pvc": "copy/data",
-        "trysail.dev/restored-from": "snap-1",
-    }
-    expected = {
-        "SnapshotId": "snap-1",
-        "ClientToken": ANY,
-        "AvailabilityZone": f"{REGION}a",
-        "VolumeType": "gp3",
-        "Size": 8,
-        "Iops": 4000,
-        "Throughput": 250,
-        "Encrypted": True,
-        "KmsKeyId": "arn:aws:kms:eu-west-1:1:key/k",
-        "TagSpecifications": [
-            {"ResourceType": "volume", "Tags": [{"Key": key, "Value": value} for key, value in tags.items()]}
-        ],
-    }
-    ec2.stub.add_response("create_volume", {**DISK, "VolumeId": "vol-2", "State": "creating"}, expected)
-    brought = ec2.volumes.make(_restoring(snapshot))
-    assert (brought.handle, brought.state, brought.adopted) == ("vol-2", "pending", False)
+def test_a_snapshot_is_taken_over_by_one_tag(ec2: Stubbed) -> None:
+    """Its disk is looked at then, if nobody has done it before."""
+    ec2.looks(ec2.snapshot("pending", OWN), ec2.snapshot("completed", OWN))
+    (left,) = ec2.volumes.found(TAGS)
+    ec2.disks(DISK)
+    tag = as_tags({"trysail.dev/backup": "b2"})
+    ec2.stub.add_response("create_tags", {}, {"Resources": ["snap-1"], "Tags": tag})
+    adopted = ec2.volumes.adopt(left, msgspec.structs.replace(TAGS, backup="b2"))
+    assert adopted.disk is not None
+    assert (adopted.id, adopted.state, adopted.disk.size) == ("snap-1", "ready", 8)
 
 
-def test_a_volume_that_an_earlier_try_has_made_is_taken(ec2: Stubbed) -> None:
-    """So that a restore that was killed leaves no second one."""
-    ec2.stub.add_response("describe_volumes", {"Volumes": [{**DISK, "VolumeId": "vol-2", "State": "available"}]})
-    brought = ec2.volumes.make(_restoring(Snapshot(provider="aws", id="snap-1", state="ready", started="")))
-    assert (brought.handle, brought.state, brought.adopted) == ("vol-2", "ready", True)
+def test_what_cannot_be_taken_over_keeps_the_name_of_its_run(ec2: Stubbed) -> None:
+    """Failed meanwhile, or its disk is gone: tagged with this run's name, no manifest would name it."""
+    ec2.looks(ec2.snapshot("pending", OWN), ec2.snapshot("error", OWN), ec2.snapshot("completed", OWN))
+    (left,) = ec2.volumes.found(TAGS)
+    with pytest.raises(SnapshotNotFound, match="EC2 says error"):
+        ec2.volumes.adopt(left, TAGS)
+    ec2.disks()
+    with pytest.raises(VolumeNotFound, match="that snap-1 was taken of is not there any more"):
+        ec2.volumes.adopt(left, TAGS)
 
 
 def test_discarding_what_is_gone_is_no_error(ec2: Stubbed) -> None:
@@ -208,52 +235,10 @@ def test_discarding_what_is_gone_is_no_error(ec2: Stubbed) -> None:
         ec2.volumes.discard(snapshot)
 
 
-@pytest.mark.parametrize(
-    ("code", "status", "kind", "retriable"),
-    [
-        ("RequestLimitExceeded", 503, VolumesBusy, True),
-        ("SnapshotCreationPerVolumeRateExceeded", 400, VolumesBusy, True),
-        ("ConcurrentSnapshotLimitExceeded", 400, VolumesBusy, True),
-        ("InternalError", 500, VolumesBusy, True),
-        ("NeverHeardOf", 500, VolumesBusy, True),
-        ("NeverHeardOf", 400, VolumeRejected, False),
-        ("SnapshotLimitExceeded", 400, VolumeQuotaExceeded, False),
-        ("VolumeLimitExceeded", 400, VolumeQuotaExceeded, False),
-        ("InvalidVolume.NotFound", 400, VolumeNotFound, False),
-        ("InvalidSnapshot.NotFound", 400, SnapshotNotFound, False),
-        ("UnauthorizedOperation", 403, VolumesDenied, False),
-        ("AuthFailure", 401, VolumesDenied, False),
-        ("ExpiredToken", 400, VolumesDenied, False),
-        ("TagLimitExceeded", 400, VolumeRejected, False),
-        ("KmsKeyNotAccessibleFault", 400, VolumeRejected, False),
-    ],
-    ids=lambda value: str(value) if isinstance(value, str | int) and not isinstance(value, bool) else "",
-)
-def test_what_a_refusal_means(code: str, status: int, kind: type[VolumeError], *, retriable: bool) -> None:
-    """Throttling passes by itself, a quota does not; each says what EC2 said."""
-    response: Any = {"Error": {"Code": code, "Message": "no."}, "ResponseMetadata": {"HTTPStatusCode": status}}
-    error = error_of(ClientError(response, "CreateSnapshot"), region=REGION, action="CreateSnapshot", subject="vol-1")
-    assert type(error) is kind
-    assert error.retriable == retriable
-    assert f"EC2 refuses CreateSnapshot ({code}): no." in str(error)
-
-
-@pytest.mark.parametrize(
-    ("raised", "kind"),
-    [
-        (NoCredentialsError(), VolumesDenied),
-        (ReadTimeoutError(endpoint_url=f"https://{SECRET}@ec2"), VolumesUnreachable),
-        (ValueError(f"Invalid endpoint: {SECRET}"), VolumeError),
-    ],
-    ids=["none", "silent", "nonsense"],
-)
-def test_what_never_reached_ec2_tells_no_secret(raised: Exception, kind: type[VolumeError]) -> None:
-    """Neither botocore's texts nor addresses are repeated: they may hold what nobody should read."""
-    error = error_of(raised, region=REGION, action="CreateSnapshot", subject="vol-1")
-    assert type(error) is kind
-    assert SECRET not in f"{error}{error.hint}{error.context}"
-
-
-def _restoring(snapshot: Snapshot) -> RestoringVolume:
-    stored = StoredVolume(planned=VOLUME, outcome="stored", snapshot=snapshot)
-    return RestoringVolume(stored=stored, namespace="copy", claim="data", backup="b1", cluster="c2")
+def test_what_was_discarded_is_not_waited_for(ec2: Stubbed) -> None:
+    """It is young and not shown, and that says everything."""
+    made = ec2.started()
+    ec2.stub.add_response("delete_snapshot", {})
+    ec2.volumes.discard(made)
+    ec2.looks({})
+    assert ec2.volumes.look([made])[0].state == "failed"
