@@ -66,6 +66,7 @@ def _ebs(ec2: Any, ebs: EbsVolumes) -> Iterator[Place]:
     )
     snapshot = _taken(ebs, planned)
     yield Place(EbsRestorer(ebs), _restoring(planned, snapshot, "copy"), lambda: snapshot.id in snapshots(ec2))
+    ebs.discard(snapshot)  # a server may be others' too
 
 
 def _csi(control_plane: ControlPlane, csi: Csi) -> Iterator[Place]:

@@ -171,7 +171,7 @@ def test_a_snapshot_of_a_run_that_died_becomes_one_of_this_run(place: Place) -> 
 
 
 def test_one_that_went_meanwhile_cannot_be_adopted(place: Place) -> None:
-    """The engine takes a new one then."""
+    """And says so: a ledger must not name what is not there."""
     ready = place.ready(place.provider.start(place.volumes[0], tags("died")))
     (left,) = place.provider.found(tags("b2"))
     place.provider.discard(ready)
