@@ -5,7 +5,7 @@ The providers' APIs have no way to ask for a snapshot once and only once, so eac
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
@@ -26,7 +26,13 @@ class Left:
     """What runs that died have left at the providers."""
 
     adoptable: dict[tuple[Method, str], FoundSnapshot] = field(default_factory=dict)  # by the volume's uid
-    orphans: tuple[str, ...] = ()  # in words
+    orphans: tuple[str, ...] = ()  # what this run may not take over, in words
+
+    def nobodys(self, taken: Iterable[FoundSnapshot]) -> tuple[str, ...]:
+        """In words: what is not `taken` over, such as a part of a group whose other snapshots were never made."""
+        ids = {one.snapshot for one in taken}
+        rest = (words_of(one) for one in self.adoptable.values() if one.snapshot not in ids)
+        return tuple(sorted([*self.orphans, *rest]))
 
     def of(self, volumes: Sequence[PlannedVolume]) -> tuple[FoundSnapshot, ...] | None:
         """The snapshots of a whole group; None where one lacks: a group has one point in time, or none."""
@@ -59,10 +65,10 @@ def look_for_left(
             # The newest of several is the one that is taken.
             if one.plan == tags.plan and _usable(one, clock.now()):
                 if key in adoptable:
-                    orphans.append(_words(adoptable[key]))
+                    orphans.append(words_of(adoptable[key]))
                 adoptable[key] = one
             else:
-                orphans.append(_words(one))
+                orphans.append(words_of(one))
     return Left(adoptable, tuple(sorted(orphans)))
 
 
@@ -72,6 +78,7 @@ def _usable(found: FoundSnapshot, now: datetime) -> bool:
     return now - datetime.fromisoformat(found.snapshot.started) <= ADOPTED_WITHIN
 
 
-def _words(found: FoundSnapshot) -> str:
+def words_of(found: FoundSnapshot) -> str:
+    """Which snapshot it is, of what, and by whom."""
     what = found.snapshot.id or found.snapshot.object
     return f"{what} of {found.claim or found.volume_uid}, by {found.backup}, which never finished (or still goes on)"

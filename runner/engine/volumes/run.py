@@ -7,7 +7,7 @@ name are deleted.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from threading import Event as Flag
@@ -17,7 +17,8 @@ import msgspec
 
 from runner.engine.retry import Retrier
 from runner.engine.volumes.freeze import Freezer, Frozen
-from runner.engine.volumes.left import Left, look_for_left
+from runner.engine.volumes.held import Held
+from runner.engine.volumes.left import look_for_left
 from runner.engine.volumes.taking import Taken, Taking
 from runner.errors import Cancelled, TrysailError, VolumeError
 from runner.model.duration import seconds
@@ -60,14 +61,14 @@ class VolumeRun:
     committed: frozenset[str]  # names of backups whose snapshots are none of ours to take
     gaps: list[Gap] = field(default_factory=list)
     _pending: list[Pending[list[StoredVolume]]] = field(default_factory=list)
-    _made: list[Taken] = field(default_factory=list)  # everything that was asked for, whatever became of it
-    _adopted: list[Taken] = field(default_factory=list)
     _impossible: dict[Method, str] = field(default_factory=dict)  # why nothing of a method can be taken
-    _in_doubt: list[PlannedVolume] = field(default_factory=list)  # asked for more than once
     _problems: list[str] = field(default_factory=list)
     _lock: Lock = field(default_factory=Lock)
     _stopping: Flag = field(default_factory=Flag)
-    _left: Left = field(default_factory=Left)
+    _held: Held = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._held = Held(self.ports.snapshotters, self.tags, self.retrier, self.log)
 
     def begin(self) -> None:
         """Looks for what earlier runs have left, and sets the groups going."""
@@ -82,13 +83,14 @@ class VolumeRun:
             if problem:
                 self._impossible[method] = problem
                 del used[method]
-        self._left = look_for_left(self.tags, used, self.committed, self.retrier, self.clock, self.log)
-        for orphan in self._left.orphans:
+        left = look_for_left(self.tags, used, self.committed, self.retrier, self.clock, self.log)
+        found = [(group, left.of(self._possible(group)) or ()) for group in groups(kept, self.hooks)]
+        for orphan in left.nobodys(one for _, of_group in found for one in of_group):
             self.log.notice(Warned(message=f"a snapshot was left behind: {orphan}"))
-        for group in groups(kept, self.hooks):
+        for group, of_group in found:
             moves = any(volume.method == "fs-backup" for volume in group.volumes)
             executor = self.ports.movers if moves else self.ports.groups
-            self._pending.append(executor.submit(partial(self._group, group)))
+            self._pending.append(executor.submit(partial(self._group, group, of_group)))
 
     def settle(self) -> tuple[StoredVolume, ...]:
         """The run's ledger, in the plan's order, once every snapshot is complete, has failed or has run out of time.
@@ -109,15 +111,13 @@ class VolumeRun:
                 hint="onVolumeError: continue would store the rest",
                 first=f"{failed[0].planned.name}: {failed[0].error}",
             )
-        self._drop_unnamed(ledger)
+        self._held.drop_unnamed(ledger)
         return ledger
 
     def keep(self) -> None:
         """The manifest is written: takes away what the cluster need not keep. Never the data; what fails is told."""
-        for taken in (*self._made, *self._adopted):
-            if taken.volume.method == "csi-snapshot" and self.spec.csi_snapshot_objects == "keep":
-                continue
-            self._try(taken, "tidying up after", self.ports.snapshotters[taken.volume.method].tidy)
+        keeps = "csi-snapshot" if self.spec.csi_snapshot_objects == "keep" else None
+        self._held.tidy(method for method in self.ports.snapshotters if method != keeps)
 
     def give_up(self) -> None:
         """No manifest will name these snapshots: waits for groups to thaw, then deletes what this run has made."""
@@ -125,10 +125,7 @@ class VolumeRun:
         for pending in self._pending:
             if not pending.cancel():
                 self._wait(pending)
-        self._made += self._made_twice(set())
-        for taken in self._made:
-            if not taken.dropped:
-                self._try(taken, "deleting", self.ports.snapshotters[taken.volume.method].discard)
+        self._held.drop_unnamed(())
 
     def _prepare(self, snapshotter: VolumeSnapshotter, volumes: Sequence[PlannedVolume]) -> str:
         """What would go wrong for each volume goes wrong here once: then nobody is frozen for it, or waits."""
@@ -142,7 +139,10 @@ class VolumeRun:
 
     # one group, on a worker
 
-    def _group(self, group: Group) -> list[StoredVolume]:
+    def _possible(self, group: Group) -> list[PlannedVolume]:
+        return [volume for volume in group.volumes if volume.method not in self._impossible]
+
+    def _group(self, group: Group, found: Sequence[FoundSnapshot]) -> list[StoredVolume]:
         if self._stopping.is_set():
             return [_failed(volume, "the run was ended before it came to it") for volume in group.volumes]
         lost = [
@@ -150,22 +150,18 @@ class VolumeRun:
             for volume in group.volumes
             if volume.method in self._impossible
         ]
-        possible = [volume for volume in group.volumes if volume.method not in self._impossible]
-        found = self._left.of(possible)
-        if found is not None:
-            return lost + [self._adopt(volume, one) for volume, one in zip(possible, found, strict=True)]
-        return lost + self._frozen(group, possible)
+        possible = self._possible(group)
+        adopted = self._adopt(possible, found) if found else []
+        return lost + (adopted or self._frozen(group, possible))
 
-    def _adopt(self, volume: PlannedVolume, found: FoundSnapshot) -> StoredVolume:
-        adopt = partial(self.ports.snapshotters[volume.method].adopt, found, self.tags)
-        try:
-            snapshot = self.retrier.call(f"taking over the snapshot of {volume.name}", adopt)
-        except TrysailError as error:
-            return _failed(volume, f"its snapshot by {found.backup} cannot be taken over: {error.message}")
-        with self._lock:
-            self._adopted.append(Taken(volume, snapshot))
-        self._tell(volume, "adopted", snapshot.id)
-        return StoredVolume(planned=volume, outcome="stored", snapshot=snapshot, adopted=True)
+    def _adopt(self, volumes: Sequence[PlannedVolume], found: Sequence[FoundSnapshot]) -> list[StoredVolume]:
+        adopted = self._held.adopt(volumes, found)
+        for taken in adopted:
+            self._tell(taken.volume, "adopted", taken.snapshot.id)
+        return [
+            StoredVolume(planned=taken.volume, outcome="stored", snapshot=taken.snapshot, adopted=True)
+            for taken in adopted
+        ]
 
     def _frozen(self, group: Group, volumes: list[PlannedVolume]) -> list[StoredVolume]:
         if group.volumes and not volumes:
@@ -196,7 +192,7 @@ class VolumeRun:
             self.retrier,
             stopping=self._stopping.is_set,
             note=self._note,
-            doubt=self._in_doubt.append,
+            doubt=self._held.doubt,
         )
         files = [volume for volume in volumes if volume.method == "fs-backup"]
         others = [volume for volume in volumes if volume.method != "fs-backup"]
@@ -212,8 +208,7 @@ class VolumeRun:
         return seconds(self.spec.csi_snapshot_timeout) + files * seconds(self.spec.item_operation_timeout)
 
     def _note(self, taken: Taken) -> None:
-        with self._lock:
-            self._made.append(taken)
+        self._held.note(taken)
         self._tell(taken.volume, "started", taken.snapshot.id or taken.snapshot.object)
 
     # until all is complete
@@ -259,44 +254,6 @@ class VolumeRun:
             self._tell(line.planned, "stored", snapshot.id)
         return msgspec.structs.replace(line, snapshot=snapshot)
 
-    # what is not kept
-
-    def _drop_unnamed(self, ledger: Iterable[StoredVolume]) -> None:
-        """Deletes what was made and stands in no line: failed ones, and those made twice since an answer was lost."""
-        named = {id_of(line.snapshot) for line in ledger if line.snapshot is not None}
-        self._made += self._made_twice(named)
-        for taken in self._made:
-            if id_of(taken.snapshot) not in named and not taken.dropped:
-                taken.dropped = True
-                self._try(taken, "deleting", self.ports.snapshotters[taken.volume.method].discard)
-
-    def _made_twice(self, named: set[tuple[str, str]]) -> list[Taken]:
-        """Where an answer was lost: what carries the tags of this run, and nobody has noted."""
-        known = named | {id_of(taken.snapshot) for taken in self._made}
-        twice = []
-        for volume in self._in_doubt:
-            look = partial(self.ports.snapshotters[volume.method].found, self.tags)
-            try:
-                found = self.retrier.call("snapshots of this run", look)
-            except TrysailError as error:
-                message = f"whether {volume.name} has a second snapshot cannot be seen: {error.message}"
-                self.log.notice(Warned(message=message))
-                continue
-            for one in found:
-                ours = one.backup == self.tags.backup and one.volume_uid == volume.uid
-                if ours and id_of(one.snapshot) not in known:
-                    twice.append(Taken(volume, one.snapshot))
-        return twice
-
-    def _try(self, taken: Taken, doing: str, work: Callable[[Snapshot], None]) -> None:
-        try:
-            self.retrier.call(f"{doing} the snapshot of {taken.volume.name}", partial(work, taken.snapshot))
-        except TrysailError as error:
-            what = taken.snapshot.id or taken.snapshot.object
-            self.log.notice(
-                Warned(message=f"{doing} the snapshot {what} of {taken.volume.name} failed: {error.message}")
-            )
-
     def _wait(self, pending: Pending[list[StoredVolume]]) -> None:
         try:
             pending.result()
@@ -305,11 +262,6 @@ class VolumeRun:
 
     def _tell(self, volume: PlannedVolume, state: str, detail: str) -> None:
         self.log.notice(VolumeProgress(volume=volume.name, state=state, method=volume.method, detail=detail))
-
-
-def id_of(snapshot: Snapshot) -> tuple[str, str]:
-    """What tells a snapshot from all others of a run, from the moment when it is asked for."""
-    return (snapshot.object, "") if snapshot.object else ("", snapshot.id)
 
 
 def untouched(volume: PlannedVolume) -> StoredVolume:

@@ -306,9 +306,15 @@ def test_a_group_is_taken_over_whole_or_not_at_all() -> None:
     dead_run(stage)
     lost = next(id_ for id_, name in stage.native.names().items() if name == "shop/log")
     del stage.native.kept[lost]
+    (left,) = stage.native.kept
     ledger = stage.run()
     assert [line.adopted for line in ledger.values()] == [False, False]
     assert stage.exec.commands.count("db-0: freeze") == 2
+    assert stage.warnings() == [
+        f"a snapshot was left behind: {left} of shop/data, by b0, which never finished (or still goes on)"
+    ]
+    assert left in stage.native.kept
+    assert left not in {line.snapshot and line.snapshot.id for line in ledger.values()}
 
 
 def test_an_old_snapshot_is_named_and_not_taken_over() -> None:
@@ -331,12 +337,36 @@ def test_a_snapshot_of_another_plan_is_named_and_left_alone() -> None:
     assert len(stage.warnings()) == 1
 
 
-def test_one_that_cannot_be_taken_over_says_why() -> None:
-    """It was deleted in the meantime: that is this line's error."""
+def test_one_that_is_gone_in_the_meantime_is_made_anew() -> None:
+    """And it is said."""
     stage = VolumeStage(volume("a"))
     dead_run(stage)
     stage.native.on_call = lambda verb, _: stage.native.kept.clear() if verb == "adopt" else None
-    assert stage.run()["a"].error == "its snapshot by b0 cannot be taken over: snap-1 is gone"
+    line = stage.run()["a"]
+    assert (line.outcome, line.adopted, line.error) == ("stored", False, "")
+    assert [line.snapshot.id if line.snapshot else ""] == list(stage.native.kept) == ["snap-2"]
+    assert stage.warnings() == [
+        "a snapshot cannot be taken over, and a new one is made: snap-1 of shop/a, by b0, which never finished "
+        "(or still goes on): snap-1 is gone"
+    ]
+
+
+@pytest.mark.parametrize("gone", ["snap-1", "snap-2"])
+def test_of_a_group_that_cannot_be_taken_over_nothing_stays(gone: str) -> None:
+    """The other one was taken over already, or is yet to be: half a group is of no use, and no manifest names it."""
+    hooks = [hook("pre", "freeze", claims=["data", "log"]), hook("post", "thaw", claims=["data", "log"])]
+    stage = VolumeStage(volume("data"), volume("log"), hooks=hooks)
+    dead_run(stage)
+    stage.native.on_call = failing("adopt", gone, VolumesDenied("no"))
+    # An answer is lost as well: what is found again by this run's tags is the new one.
+    stage.native.after_call = failing("start", "shop/data", VolumesUnreachable("reset"))
+    ledger = stage.run()
+    assert [(line.outcome, line.adopted) for line in ledger.values()] == [("stored", False)] * 2
+    assert stage.exec.commands.count("db-0: freeze") == 2
+    named = {line.snapshot.id for line in ledger.values() if line.snapshot}
+    assert set(stage.native.kept) == named | {gone}
+    assert len(stage.warnings()) == 1
+    assert gone in stage.warnings()[0]
 
 
 # runs that end early

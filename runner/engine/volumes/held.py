@@ -1,0 +1,118 @@
+"""The snapshots that a run has asked for or taken over: none of them outlives it, unless its manifest names it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from threading import Lock
+
+from runner.engine.retry import Retrier
+from runner.engine.volumes.left import words_of
+from runner.engine.volumes.taking import Taken
+from runner.errors import Cancelled, TrysailError
+from runner.model.event import Warned
+from runner.model.volumes import FoundSnapshot, Method, PlannedVolume, RunTags, Snapshot, StoredVolume
+from runner.ports import Observer
+from runner.volume_ports import VolumeSnapshotter
+
+
+@dataclass
+class Held:
+    """Workers note and adopt at any time; `tidy` and `drop_unnamed` are called once they have ended."""
+
+    snapshotters: Mapping[Method, VolumeSnapshotter]
+    tags: RunTags
+    retrier: Retrier
+    log: Observer
+    _made: list[Taken] = field(default_factory=list)  # everything that was asked for, whatever became of it
+    _adopted: list[Taken] = field(default_factory=list)
+    _in_doubt: list[PlannedVolume] = field(default_factory=list)  # asked for more than once
+    _lock: Lock = field(default_factory=Lock)
+
+    def note(self, taken: Taken) -> None:
+        """It was asked for."""
+        with self._lock:
+            self._made.append(taken)
+
+    def doubt(self, volume: PlannedVolume) -> None:
+        """It is asked for again: the answer to the first time was lost."""
+        with self._lock:
+            self._in_doubt.append(volume)
+
+    def adopt(self, volumes: Sequence[PlannedVolume], found: Sequence[FoundSnapshot]) -> list[Taken]:
+        """Takes over a whole group, or nothing: a part of it is of no use, and is deleted."""
+        adopted = [taken for pair in zip(volumes, found, strict=True) if (taken := self._adopt(*pair)) is not None]
+        if len(adopted) < len(found):
+            # At once: they carry this run's tags now, and would be taken for the new ones if an answer were lost.
+            for taken in adopted:
+                self._discard(taken)
+            return []
+        with self._lock:
+            self._adopted += adopted
+        return adopted
+
+    def tidy(self, methods: Iterable[Method]) -> None:
+        """Takes away what stands for them in the cluster. Never the data; what fails is told."""
+        wanted = set(methods)
+        for taken in (*self._made, *self._adopted):
+            if taken.volume.method in wanted:
+                self._try(taken, "tidying up after", self.snapshotters[taken.volume.method].tidy)
+
+    def drop_unnamed(self, ledger: Iterable[StoredVolume]) -> None:
+        """Deletes what was made and stands in no line: failed ones, and those made twice since an answer was lost.
+
+        Not what was taken over: it still carries the plan's tags, so that the next run can take it over as well.
+        """
+        named = {id_of(line.snapshot) for line in ledger if line.snapshot is not None}
+        self._made += self._made_twice(named)
+        for taken in self._made:
+            if id_of(taken.snapshot) not in named and not taken.dropped:
+                taken.dropped = True
+                self._discard(taken)
+
+    def _adopt(self, volume: PlannedVolume, found: FoundSnapshot) -> Taken | None:
+        adopt = partial(self.snapshotters[volume.method].adopt, found, self.tags)
+        try:
+            return Taken(volume, self.retrier.call(f"taking over the snapshot of {volume.name}", adopt))
+        except Cancelled:
+            raise
+        except TrysailError as error:
+            message = f"a snapshot cannot be taken over, and a new one is made: {words_of(found)}: {error.message}"
+            self.log.notice(Warned(message=message))
+            return None
+
+    def _made_twice(self, named: set[tuple[str, str]]) -> list[Taken]:
+        """Where an answer was lost: what carries the tags of this run, and nobody has noted."""
+        known = named | {id_of(taken.snapshot) for taken in (*self._made, *self._adopted)}
+        twice = []
+        for volume in self._in_doubt:
+            look = partial(self.snapshotters[volume.method].found, self.tags)
+            try:
+                found = self.retrier.call("snapshots of this run", look)
+            except TrysailError as error:
+                message = f"whether {volume.name} has a second snapshot cannot be seen: {error.message}"
+                self.log.notice(Warned(message=message))
+                continue
+            for one in found:
+                ours = one.backup == self.tags.backup and one.volume_uid == volume.uid
+                if ours and id_of(one.snapshot) not in known:
+                    twice.append(Taken(volume, one.snapshot))
+        return twice
+
+    def _discard(self, taken: Taken) -> None:
+        self._try(taken, "deleting", self.snapshotters[taken.volume.method].discard)
+
+    def _try(self, taken: Taken, doing: str, work: Callable[[Snapshot], None]) -> None:
+        try:
+            self.retrier.call(f"{doing} the snapshot of {taken.volume.name}", partial(work, taken.snapshot))
+        except TrysailError as error:
+            what = taken.snapshot.id or taken.snapshot.object
+            self.log.notice(
+                Warned(message=f"{doing} the snapshot {what} of {taken.volume.name} failed: {error.message}")
+            )
+
+
+def id_of(snapshot: Snapshot) -> tuple[str, str]:
+    """What tells a snapshot from all others of a run, from the moment when it is asked for."""
+    return (snapshot.object, "") if snapshot.object else ("", snapshot.id)
