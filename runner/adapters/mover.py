@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Sequence
+from threading import Lock
 from typing import Any, Literal
 
 import msgspec
@@ -12,7 +13,7 @@ from runner.actions.fields import text
 from runner.actions.restored import label_value
 from runner.adapters.csi_objects import BACKUP, CLAIM, PLAN, UID, labels_of, selector
 from runner.adapters.mover_jobs import JOBS, MOVER, Jobs, MoverSettings, Stand, Work
-from runner.errors import SnapshotNotFound
+from runner.errors import SnapshotNotFound, TrysailError
 from runner.model.volumes import Brought, FoundSnapshot, PlannedVolume, RestoringVolume, RunTags, Snapshot
 from runner.ports import Cluster
 
@@ -24,6 +25,7 @@ class MoverSnapshots:
 
     def __init__(self, cluster: Cluster, settings: MoverSettings) -> None:
         self._jobs, self._settings = Jobs(cluster, settings), settings
+        self._lock, self._maker = Lock(), ""  # the claim whose mover makes the repository, where there is none
 
     def prepare(self, volumes: Iterable[PlannedVolume]) -> None:
         """Needs none."""
@@ -47,16 +49,20 @@ class MoverSnapshots:
     def start(self, volume: PlannedVolume, tags: RunTags) -> Snapshot:
         """See VolumeSnapshotter."""
         namespace, _, claim = volume.claim.partition("/")
-        job = self._jobs.create(
+        words = ["--cluster", tags.cluster, "--claim", volume.claim, "--backup", tags.backup]
+        if not self._makes(volume.claim):
+            words.append("--wait-for-repository")
+        job = self._created(
             Work(
                 name=_name(tags.backup, volume.claim),
                 namespace=namespace,
                 claim=claim,
                 kind="backup",
-                words=("--cluster", tags.cluster, "--claim", volume.claim, "--backup", tags.backup),
+                words=tuple(words),
                 labels=labels_of(tags),
                 annotations={BACKUP: tags.backup, PLAN: tags.plan, CLAIM: volume.claim, UID: volume.uid},
-            )
+            ),
+            volume.claim,
         )
         return self._snapshot(job, Stand("going", None, ""))
 
@@ -72,6 +78,7 @@ class MoverSnapshots:
         now = self._looked(found.snapshot)
         if now.state == "failed":
             raise SnapshotNotFound(f"the Job {now.object} cannot be used: {now.reason}")
+        self._makes(found.claim)
         return now
 
     def discard(self, snapshot: Snapshot) -> None:
@@ -82,6 +89,21 @@ class MoverSnapshots:
         """See VolumeSnapshotter."""
         namespace, _, name = snapshot.object.partition("/")
         self._jobs.remove(namespace, name)
+
+    def _makes(self, claim: str) -> bool:
+        """Whether the mover of a claim is the one that makes the repository: two who do so at once damage it."""
+        with self._lock:
+            self._maker = self._maker or claim
+            return self._maker == claim
+
+    def _created(self, work: Work, claim: str) -> dict[str, Any]:
+        try:
+            return self._jobs.create(work)
+        except TrysailError as error:
+            with self._lock:
+                if self._maker == claim and not error.retriable:
+                    self._maker = ""  # it never begins, and another one does it
+            raise
 
     def _looked(self, before: Snapshot) -> Snapshot:
         namespace, _, name = before.object.partition("/")

@@ -33,6 +33,7 @@ PASSWORD = "TRYSAIL_REPOSITORY_PASSWORD"  # noqa: S105 -- the variable's name
 _OF_JOB = "batch.kubernetes.io/job-name"
 _ENFORCED = "pod-security.kubernetes.io/enforce"
 _VOLUME = "/volume"
+_SAID = 400  # characters of what a mover said that did not come to a word of its own
 
 
 @dataclass(frozen=True)
@@ -205,7 +206,9 @@ def _last_word(pod: dict[str, Any]) -> Moved | None:
             code = ended.get("exitCode", 0)
             if moved is not None or not code:
                 return moved
-            return Moved(error=f"the mover ended with exit code {code}: {text(ended, 'reason')}")
+            said = " ".join(text(ended, "message").split())[-_SAID:]
+            words = f"the mover ended with exit code {code}: {text(ended, 'reason')}"
+            return Moved(error=f"{words}: {said}" if said else words)
     return None
 
 

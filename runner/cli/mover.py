@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import click
+import msgspec
 
 from runner import wiring_volumes
 from runner.cli.files import read_file
@@ -20,8 +21,9 @@ from runner.model.moved import Moved
 
 PASSWORD = "TRYSAIL_REPOSITORY_PASSWORD"  # noqa: S105 -- the variable's name
 MARKER = ".trysail-restoring"  # in a volume that files are still written into; its content is the snapshot
-_MAY_BE_THERE = frozenset({"lost+found", MARKER})
-
+_LOST_AND_FOUND = "lost+found"
+_MAY_BE_THERE = frozenset({_LOST_AND_FOUND, MARKER})
+_HALF = f"the volume holds {MARKER}: a restore into it has not come to its end, and files may be missing"
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -49,6 +51,7 @@ def _shared(function: F) -> F:
 @click.option("--cluster", required=True, metavar="NAME", help="Whose volume it is.")
 @click.option("--claim", required=True, metavar="NAMESPACE/NAME", help="The volume's claim.")
 @click.option("--backup", required=True, metavar="NAME", help="The backup that it is part of.")
+@click.option("--wait-for-repository", is_flag=True, help="Another mover makes it, where there is none yet.")
 def backup(
     path: str,
     repository: str,
@@ -59,13 +62,23 @@ def backup(
     cluster: str,
     claim: str,
     backup: str,
+    wait_for_repository: bool,
 ) -> ExitCode:
     """Store all files of a volume."""
     folder = _folder(path)
     del backup  # the snapshot's tags make its line of history, so that only changes are read: the run names its id
     password, words = _password(password_file), _words(options, insecure=insecure_tls)
-    with wiring_volumes.restic(repository, password, words) as restic:
-        return _end(lambda: restic.backup(folder, host=cluster, tags=[f"pvc={claim}"]), result)
+    half = (folder / MARKER).exists()
+
+    def work() -> Moved:
+        with wiring_volumes.restic(repository, password, words) as restic:
+            moved = restic.backup(
+                folder, host=cluster, tags=[f"pvc={claim}"], without=_left_out(folder), make=not wait_for_repository
+            )
+        # What is there is stored. But nobody shall take it for the whole.
+        return msgspec.structs.replace(moved, error=moved.error or _HALF) if half else moved
+
+    return _end(work, result)
 
 
 @command.command()
@@ -110,14 +123,19 @@ def _end(work: Callable[[], Moved], result: str | None) -> ExitCode:
     return code
 
 
+def _left_out(folder: Path) -> list[str]:
+    """The mark of a restore; and what fsck has found, where it may not be read: in most volumes it is empty."""
+    lost = folder / _LOST_AND_FOUND
+    unreadable = lost.is_dir() and not os.access(lost, os.R_OK | os.X_OK)
+    return [MARKER, _LOST_AND_FOUND] if unreadable else [MARKER]
+
+
 def _claim_folder(folder: Path, marker: Path, snapshot: str) -> None:
     """Nothing that is there is written over, but what an earlier try of this very restore has begun."""
-    if marker.exists() and marker.read_text(encoding="utf-8") == snapshot:
-        return
     there = sorted(entry.name for entry in folder.iterdir() if entry.name not in _MAY_BE_THERE)
-    if there or marker.exists():
+    if there and not (marker.exists() and marker.read_text(encoding="utf-8") == snapshot):
         raise UsageError(
-            f"the volume is not empty: it holds {', '.join(there[:3]) or MARKER}",
+            f"the volume is not empty: it holds {', '.join(there[:3])}",
             hint="files are restored into empty volumes alone: nothing that is there is written over",
         )
     marker.write_text(snapshot, encoding="utf-8")

@@ -6,6 +6,7 @@ import msgspec
 
 # kubernetes.io/docs/tasks/debug/debug-application/determine-reason-pod-failure
 LONGEST = 4096  # bytes of a termination message
+_LARGEST = 6  # bytes of a character in JSON: \u0001
 
 
 class Moved(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
@@ -22,8 +23,8 @@ class Moved(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
         encoded = msgspec.json.encode(self)
         if len(encoded) <= LONGEST:
             return encoded
-        room = LONGEST - len(msgspec.json.encode(msgspec.structs.replace(self, error="")))
-        return msgspec.json.encode(msgspec.structs.replace(self, error=self.error[: room // 4] + "…"))
+        room = LONGEST - len(msgspec.json.encode(msgspec.structs.replace(self, error="…")))
+        return msgspec.json.encode(msgspec.structs.replace(self, error=self.error[: room // _LARGEST] + "…"))
 
 
 def read_moved(text: str) -> Moved | None:

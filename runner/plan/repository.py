@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from runner.model.location import AzureLocation, FilesystemLocation, LocationSpec, S3Location
 
-_AZURE_PUBLIC = "blob.core.windows.net"
+_AZURE_PUBLIC = "core.windows.net"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,13 +49,19 @@ def _s3(location: S3Location, key: str) -> Repository:
 
 def _azure(location: AzureLocation, key: str) -> Repository:
     parts = [location.object_storage.prefix.strip("/"), key]
-    uri = location.config.storage_account_uri or ""
-    suffix = uri.partition("://")[2].partition(".")[2].partition("/")[0]
-    environment = {"AZURE_ACCOUNT_NAME": location.config.storage_account}
-    if suffix and suffix != _AZURE_PUBLIC:
-        environment["AZURE_ENDPOINT_SUFFIX"] = suffix.removeprefix("blob.")
+    account, uri = location.config.storage_account, location.config.storage_account_uri or ""
+    environment = {"AZURE_ACCOUNT_NAME": account}
+    obstacle = ""
+    if uri:
+        start, host = f"https://{account}.blob.", uri.rstrip("/")
+        suffix = host.removeprefix(start)
+        if not host.startswith(start) or "/" in suffix:
+            obstacle = f"restic reaches no Azure account but at {start}…, and storageAccountURI is another"
+        elif suffix != _AZURE_PUBLIC:
+            environment["AZURE_ENDPOINT_SUFFIX"] = suffix
     return Repository(
         url=f"azure:{location.object_storage.bucket}:/{'/'.join(part for part in parts if part)}",
         key=key,
         environment=environment,
+        obstacle=obstacle,
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +19,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from runner.adapters.mover_jobs import MOVER
+from runner.cli.mover import MARKER
 from tests.parts.controlplane import ControlPlane
 from tests.parts.csi import Csi
 from tests.parts.restic import restic_program
@@ -37,6 +39,8 @@ class Movers:
         self._thread = Thread(target=self._watch, daemon=True)
         self._restic = restic_program().parent
         self.hold = Event()  # while it is set, nothing that is new is begun
+        self.kills: dict[str, int] = {}  # by claim: how many more movers of it are killed in the middle
+        self.under: tuple[str, ...] = ()  # another command, under which movers run: with fewer rights
         self.ran: list[str] = []  # the claims whose movers were run, in order
         self.problems: list[str] = []
 
@@ -108,18 +112,31 @@ class Movers:
             environment |= {"TMPDIR": scratch, "HOME": scratch, "AWS_EC2_METADATA_DISABLED": "true"}
             self._report(pod, "Running", {"running": {"startedAt": _NOW}})
             self.ran.append(f"{namespace}/{claim}")
-            done = subprocess.run(
-                [sys.executable, "-m", "runner", *command[1:]],
+            process = subprocess.Popen(
+                [*self.under, sys.executable, "-m", "runner", *command[1:]],
                 env=environment,
                 cwd=Path(__file__).parents[2],
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
-                check=False,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                start_new_session=True,
             )
-            message = word.read_text() if word.exists() else done.stderr.decode()[-1000:]
-        phase = "Succeeded" if done.returncode == 0 else "Failed"
-        ended = {"exitCode": done.returncode, "message": message, "startedAt": _NOW, "finishedAt": _NOW}
-        self._report(pod, phase, {"terminated": {**ended, "reason": "Completed" if not done.returncode else "Error"}})
+            if self.kills.get(claim, 0) > 0:
+                self.kills[claim] -= 1
+                self._kill(process, folder / MARKER if command[2] == "restore" else None)
+            _, said = process.communicate()
+            code = process.returncode if process.returncode >= 0 else 128 - process.returncode
+            message = word.read_text() if word.exists() else said.decode()[-1000:]
+        reason = {0: "Completed", 137: "OOMKilled"}.get(code, "Error")
+        ended = {"exitCode": code, "message": message, "reason": reason, "startedAt": _NOW, "finishedAt": _NOW}
+        self._report(pod, "Failed" if code else "Succeeded", {"terminated": ended})
+
+    def _kill(self, process: subprocess.Popen[bytes], begun: Path | None) -> None:
+        """As the kernel does where memory runs out; once `begun` is there, where it is given."""
+        while begun is not None and not begun.exists() and process.poll() is None:
+            self._stop.wait(_POLL_SECONDS)
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
 
     def _report(self, pod: Json, phase: str, state: Json) -> None:
         path = f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods/{pod['metadata']['name']}/status"

@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from tests.parts.ports import free_port
 from tests.parts.restic import restic_program
 from tests.parts.seaweedfs import SeaweedFS
 from tests.real.trysail import COMMAND
@@ -25,6 +26,7 @@ pytestmark = pytest.mark.real
 Json = dict[str, Any]
 PASSWORD = "moved-by-night-9"
 MANY = 100_000
+WEAK = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
 
 
 @dataclass(frozen=True)
@@ -96,6 +98,8 @@ def test_everything_comes_back_as_it_was(mover: Mover, volume: Path, other: Path
     os.chown(volume / "plain", 1234, 4321)
     os.utime(volume / "plain", ns=(10**18, 10**18 + 5))
     (volume / "empty").mkdir(mode=0o711)
+    os.mkfifo(volume / "pipe", 0o620)
+    os.setxattr(volume / "plain", "user.colour", b"blue")
     (volume / "sub").mkdir()
     (volume / "sub" / "twin").hardlink_to(volume / "plain")
     (volume / "sub" / "broken").symlink_to("/nowhere")
@@ -107,10 +111,16 @@ def test_everything_comes_back_as_it_was(mover: Mover, volume: Path, other: Path
     for name in odd:
         (Path(os.fsdecode(bytes(volume) + b"/" + name))).write_bytes(name)
 
+    volume.chmod(0o750)
+    os.chown(volume, 999, 998)
+
     stored = mover("backup", volume)
     mover("restore", other, "--snapshot", stored["snapshot"])
 
     assert tree(other) == tree(volume)
+    root = other.stat()
+    assert (root.st_mode & 0o7777, root.st_uid, root.st_gid) == (0o750, 999, 998)
+    assert os.getxattr(other / "plain", "user.colour") == b"blue"
     assert (other / "plain").stat().st_ino == (other / "sub" / "twin").stat().st_ino
     assert (other / "hole").stat().st_blocks * 512 < 8 << 20
     assert not (other / ".trysail-restoring").exists()
@@ -181,11 +191,111 @@ def test_a_file_that_cannot_be_read_is_named(mover: Mover, volume: Path) -> None
     bad.chmod(0)
     os.chown(bad, 1234, 1234)
     # Root reads everything, but for what takes this right from it; so it is in namespaces with strict Pod security.
-    weak = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
-    stored = mover("backup", volume, code=3, under=weak)
+    stored = mover("backup", volume, code=3, under=WEAK)
     assert stored["snapshot"]
     assert stored["error"].startswith("1 files could not be read: ")
     assert "bad" in stored["error"]
+
+
+def test_a_volume_with_nothing_in_it(mover: Mover, volume: Path, other: Path) -> None:
+    """There is no snapshot of nothing in restic. A volume that nobody has written into yet is stored all the same."""
+    stored = mover("backup", volume)
+    assert stored.get("files", 0) == 0
+    volume.joinpath("first").write_text("x")
+    assert mover("backup", volume)["files"] == 1
+    mover("restore", other, "--snapshot", stored["snapshot"])
+    assert list(other.iterdir()) == []
+
+
+def test_a_volume_of_which_nothing_can_be_read_is_no_empty_one(mover: Mover, volume: Path) -> None:
+    """Its only file is named, and there is no snapshot that would look like a good one."""
+    (volume / "only").touch(mode=0)
+    os.chown(volume / "only", 1234, 1234)
+    said = mover("backup", volume, code=3, under=WEAK)
+    assert "only" in said["error"]
+    assert "snapshot" not in said
+
+
+def test_what_fsck_has_found_is_no_reason_to_fail(mover: Mover, volume: Path) -> None:
+    """Root's own lost+found is in every ext4 volume, and movers without rights cannot read it."""
+    (volume / "good").write_text("good")
+    (volume / "lost+found").mkdir(mode=0o700)
+    os.chown(volume / "lost+found", 1234, 1234)
+    assert mover("backup", volume, under=WEAK)["files"] == 1
+
+
+def test_a_file_that_vanishes_meanwhile_is_no_error(mover: Mover, volume: Path) -> None:
+    """Somebody deletes what the mover is about to read: it might as well have been deleted before."""
+    for number in range(3000):
+        (volume / f"f{number:04}").write_text("x")
+    script = "import os,sys\nfor name in sorted(os.listdir(sys.argv[1]))[::-1]: os.unlink(sys.argv[1] + '/' + name)"
+    words = mover.words("backup", volume)
+    environment = {**os.environ, **mover.environment}
+    mover("backup", volume)  # so that the next one comes to the files soon
+    with subprocess.Popen(words, env=environment, cwd=volume.parent, stdout=subprocess.PIPE) as process:
+        subprocess.run([sys.executable, "-c", script, str(volume)], check=True)
+        out, _ = process.communicate()
+    assert process.returncode == 0, out
+    assert json.loads(out)["snapshot"]
+
+
+def test_what_has_changed_is_read_again_though_its_time_and_size_are_the_same(
+    mover: Mover, volume: Path, other: Path
+) -> None:
+    """Some set times back, as rsync -t does: an unchanged mtime does not say that a file is unchanged."""
+    file = volume / "data"
+    file.write_text("before")
+    os.utime(file, ns=(10**18, 10**18))
+    mover("backup", volume)
+    file.write_text("after!")
+    os.utime(file, ns=(10**18, 10**18))
+    stored = mover("backup", volume)
+    mover("restore", other, "--snapshot", stored["snapshot"])
+    assert (other / "data").read_text() == "after!"
+
+
+def test_a_volume_that_is_half_restored_is_not_stored_as_a_whole_one(mover: Mover, volume: Path, other: Path) -> None:
+    """What is there is stored and the result says so; and the mark itself never comes back."""
+    (volume / "a").write_text("half")
+    (volume / ".trysail-restoring").write_text("some snapshot")
+    stored = mover("backup", volume, code=3)
+    assert "a restore into it has not come to its end" in stored["error"]
+    mover("restore", other, "--snapshot", stored["snapshot"])
+    assert [path.name for path in other.iterdir()] == ["a"]
+
+
+def test_a_store_that_does_not_answer_is_said(mover: Mover, volume: Path) -> None:
+    """Within a minute, though restic itself would go on trying for a quarter of an hour."""
+    (volume / "a").write_text("x")
+    away = Mover(f"s3:http://127.0.0.1:{free_port()}/backups/files", mover.environment)
+    began = time.monotonic()
+    said = away("backup", volume, code=1)
+    assert "gave no answer within" in said["error"]
+    assert "connection refused" in said["error"]
+    assert time.monotonic() - began < 60
+
+
+def test_a_bucket_that_is_not_there_is_said(mover: Mover, volume: Path) -> None:
+    """It is never made by a mover."""
+    (volume / "a").write_text("x")
+    nowhere = Mover(mover.repository.replace("/backups/", "/no-such-bucket/"), mover.environment)
+    assert "bucket" in nowhere("backup", volume, code=1)["error"].lower()
+
+
+def test_a_mover_waits_for_the_one_that_makes_the_repository(mover: Mover, volume: Path, other: Path) -> None:
+    """Both at once, where there is none: both are stored, and both can be read."""
+    (volume / "a").write_text("one")
+    (other / "b").write_text("two")
+    words = [*mover.words("backup", other), "--wait-for-repository"]
+    environment = {**os.environ, **mover.environment}
+    with subprocess.Popen(words, env=environment, cwd=other.parent, stdout=subprocess.PIPE) as waiting:
+        first = mover("backup", volume)
+        out, _ = waiting.communicate()
+    for number, snapshot in enumerate((first["snapshot"], json.loads(out)["snapshot"])):
+        target = volume.parent / f"target{number}"
+        target.mkdir()
+        mover("restore", target, "--snapshot", snapshot)
+    assert (volume.parent / "target1" / "b").read_text() == "two"
 
 
 def test_a_volume_that_holds_something_is_left_alone(mover: Mover, volume: Path, other: Path) -> None:

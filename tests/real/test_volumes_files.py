@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -148,6 +149,93 @@ def test_a_file_that_cannot_be_stored_is_named(
     assert "PartiallyFailed" in run.out
 
 
+def test_the_movers_of_a_first_run_do_not_damage_their_repository(
+    files: Trysail, weed: Place, control_plane: ControlPlane, csi: Csi, movers: Movers, namespace: str
+) -> None:
+    """Three at once, where there is no repository yet: one makes it, and whatever they store can be read again."""
+    names = ["one", "three", "two"]
+    handles = {name: csi.claim(namespace, name) for name in names}
+    for name, handle in handles.items():
+        (csi.volume_path(handle) / "name").write_text(name)
+    image = {"image": "registry.example.com/trysail:test", "repositoryPassword": {"env": "FILES_PASSWORD"}}
+    file = policy(files, weed, namespace, fsBackup={**image, "parallel": 3})
+    files("run", "-f", file, "--auto-approve")
+    assert {name: line["outcome"] for name, line in ledger(weed).items()} == dict.fromkeys(names, "stored")
+    control_plane.kubectl("delete", "namespace", namespace, "--wait=true", "--timeout=90s")
+    assert "3 brought back" in files("restore", "latest", "-f", file, "--auto-approve").out
+    for name in names:
+        assert (csi.volume_path(csi.handle(namespace, name)) / "name").read_text() == name
+
+
+def test_nothing_begins_before_its_files_are_there(
+    files: Trysail, weed: Place, control_plane: ControlPlane, csi: Csi, movers: Movers, namespace: str
+) -> None:
+    """A Deployment is created once the mover of its namespace has ended; one that is killed is tried again."""
+    fill(csi.volume_path(csi.claim(namespace, "data")))
+    control_plane.kubectl("create", "deployment", "web", "-n", namespace, "--image=registry.example.com/web:1")
+    file = policy(files, weed, namespace)
+    movers.kills["data"] = 1
+    files("run", "-f", file, "--auto-approve")
+    assert ledger(weed)["data"]["outcome"] == "stored"
+    control_plane.kubectl("delete", "namespace", namespace, "--wait=true", "--timeout=90s")
+    movers.hold.set()
+    with files.start("restore", "latest", "-f", file, "--auto-approve") as running:
+        while "mover" not in seen(control_plane, namespace, "pods"):
+            assert not running.ended, "it waits for its mover"
+        assert "web" not in seen(control_plane, namespace, "deployments")
+        movers.kills["data"] = 1
+        movers.hold.clear()
+        assert "1 brought back" in running.wait(0).out
+    made = csi.volume_path(csi.handle(namespace, "data"))
+    assert sorted(path.name for path in made.iterdir()) == ["link", "notes.txt", "sub"]
+    assert "web" in seen(control_plane, namespace, "deployments")
+    assert movers.ran == [f"{namespace}/data"] * 4
+
+
+def seen(plane: ControlPlane, namespace: str, types: str) -> str:
+    """The names of what is there."""
+    return plane.kubectl("get", types, "-n", namespace, "-o", "name").stdout.decode()
+
+
+def test_a_mover_that_is_always_killed_holds_its_namespace_back(
+    files: Trysail, weed: Place, control_plane: ControlPlane, csi: Csi, movers: Movers, namespace: str
+) -> None:
+    """The reason is Kubernetes' own, and the same command goes on with the volume that is half written."""
+    fill(csi.volume_path(csi.claim(namespace, "data")))
+    config_map(control_plane, namespace)
+    file = policy(files, weed, namespace)
+    files("run", "-f", file, "--auto-approve")
+    control_plane.kubectl("delete", "namespace", namespace, "--wait=true", "--timeout=90s")
+    movers.kills["data"] = 3
+    failed = files("restore", "latest", "-f", file, "--auto-approve", code=3)
+    assert "exit code 137: OOMKilled" in failed.said
+    assert "settings" not in seen(control_plane, namespace, "configmaps")
+    assert "mover" not in seen(control_plane, namespace, LEFT)
+    assert "1 brought back" in files("restore", "latest", "-f", file, "--auto-approve").out
+    made = csi.volume_path(csi.handle(namespace, "data"))
+    assert sorted(path.name for path in made.iterdir()) == ["link", "notes.txt", "sub"]
+    assert "settings" in seen(control_plane, namespace, "configmaps")
+
+
+def test_a_file_that_cannot_be_read_is_its_volumes_error(
+    files: Trysail, weed: Place, control_plane: ControlPlane, csi: Csi, movers: Movers, namespace: str
+) -> None:
+    """Named in the line and in the output; objects and other volumes are stored, exit 3."""
+    fill(csi.volume_path(csi.claim(namespace, "good")))
+    bad = csi.volume_path(csi.claim(namespace, "bad")) / "locked"
+    bad.write_text("x")
+    bad.chmod(0)
+    os.chown(bad, 1234, 1234)
+    movers.under = ("setpriv", "--bounding-set=-dac_override,-dac_read_search", "--inh-caps=-all")
+    run = files("run", "-f", policy(files, weed, namespace), "--auto-approve", code=3)
+    assert "PartiallyFailed" in run.out
+    lines = ledger(weed)
+    assert lines["bad"]["error"].startswith("1 files could not be read: "), run.out + run.err
+    assert {name: line["outcome"] for name, line in lines.items()} == {"good": "stored", "bad": "failed"}
+    assert "locked" in lines["bad"]["error"]
+    assert "mover" not in seen(control_plane, namespace, LEFT)
+
+
 def test_an_interrupted_run_takes_its_jobs_away(
     files: Trysail, weed: Place, control_plane: ControlPlane, csi: Csi, movers: Movers, namespace: str
 ) -> None:
@@ -174,6 +262,28 @@ def test_pod_security_takes_the_jobs_pods(
     fill(csi.volume_path(csi.claim(namespace, "data")))
     files("run", "-f", policy(files, weed, namespace), "--auto-approve")
     assert ledger(weed)["data"]["outcome"] == "stored"
+
+
+def test_a_claim_of_one_pod_is_uncovered_while_that_pod_runs(
+    files: Trysail, weed: Place, control_plane: ControlPlane, nodes: Nodes, namespace: str
+) -> None:
+    """ReadWriteOncePod: a Job's Pod would wait for ever."""
+    spec: Json = {"accessModes": ["ReadWriteOncePod"], "storageClassName": "", "volumeName": f"{namespace}-data"}
+    size = {"storage": "1Gi"}
+    source = {"csi": {"driver": "other.csi.example.com", "volumeHandle": f"{namespace}-data"}}
+    volume = {**source, "capacity": size, "accessModes": ["ReadWriteOncePod"], "storageClassName": ""}
+    control_plane.must("POST", "/api/v1/persistentvolumes", {"metadata": {"name": f"{namespace}-data"}, "spec": volume})
+    base = f"/api/v1/namespaces/{namespace}"
+    claim = {"metadata": {"name": "data"}, "spec": {**spec, "resources": {"requests": size}}}
+    control_plane.must("POST", f"{base}/persistentvolumeclaims", claim)
+    container = {"name": "web", "image": "registry.example.com/web:1"}
+    used = {"name": "data", "persistentVolumeClaim": {"claimName": "data"}}
+    pod = {"metadata": {"name": "web"}, "spec": {"containers": [container], "volumes": [used]}}
+    control_plane.must("POST", f"{base}/pods", pod)
+    control_plane.kubectl("wait", "pod/web", "-n", namespace, "--for=condition=Ready", "--timeout=60s")
+    planned = files("plan", "-f", policy(files, weed, namespace), code=4)
+    said = planned.said.replace(" # ", " ")
+    assert "it is ReadWriteOncePod, and a Pod uses it: no Job can mount it" in said
 
 
 def test_what_no_job_can_mount_is_uncovered_with_that_reason(
