@@ -31,8 +31,8 @@ class VolumeSnapshotter(Protocol):
         """Is told of all volumes that snapshots will be asked for, to look at many at once; may do nothing."""
         ...
 
-    def found(self, tags: RunTags) -> tuple[FoundSnapshot, ...]:
-        """Every snapshot of this cluster and policy that carries our tags, whatever its run; `backup` is not asked for.
+    def found(self, tags: RunTags, *, this_run: bool = False) -> tuple[FoundSnapshot, ...]:
+        """Every snapshot of this cluster and policy that carries our tags, whatever its run; or of this backup alone.
 
         What has failed is among them.
         """

@@ -63,10 +63,11 @@ class CsiSnapshots:
         self._objects.served()
         self._drivers = self._objects.drivers()
 
-    def found(self, tags: RunTags) -> tuple[FoundSnapshot, ...]:
+    def found(self, tags: RunTags, *, this_run: bool = False) -> tuple[FoundSnapshot, ...]:
         """See VolumeSnapshotter: one list of each type. A content whose VolumeSnapshot is gone counts as failed."""
-        snapshots = {object_of(one): one for one in self._objects.list(SNAPSHOTS, selector(tags)) if not going(one)}
-        contents = {object_named_by(one): one for one in self._objects.list(CONTENTS, selector(tags)) if not going(one)}
+        ours = selector(tags, this_run=this_run)
+        snapshots = {object_of(one): one for one in self._objects.list(SNAPSHOTS, ours) if not going(one)}
+        contents = {object_named_by(one): one for one in self._objects.list(CONTENTS, ours) if not going(one)}
         left = {name: content for name, content in contents.items() if name not in snapshots}
         return (
             # A run that was killed early has not marked the content yet.

@@ -101,9 +101,10 @@ def labels_of(tags: RunTags) -> dict[str, str]:
     }
 
 
-def selector(tags: RunTags) -> str:
-    """Those of a policy and cluster."""
-    return f"{CLUSTER}={label_value(tags.cluster)},{POLICY}={label_value(tags.policy)}"
+def selector(tags: RunTags, *, this_run: bool) -> str:
+    """Those of a policy and cluster, or of one backup of theirs."""
+    of_policy = f"{CLUSTER}={label_value(tags.cluster)},{POLICY}={label_value(tags.policy)}"
+    return f"{of_policy},{BACKUP}={label_value(tags.backup)}" if this_run else of_policy
 
 
 def snapshot_name(*parts: str) -> str:

@@ -22,6 +22,11 @@ from runner.model.volumes import Brought, Disk, FoundSnapshot, PlannedVolume, Re
 _AT_ONCE = 200  # values that one filter takes
 _A_PAGE = 1000  # snapshots; the most that EC2 gives
 
+# What all that is told of a resource has.
+_SNAPSHOT = ("SnapshotId",)
+_VOLUME = ("VolumeId", "AvailabilityZone")
+_DISK = (*_VOLUME, "VolumeType", "Size")
+
 
 class EbsVolumes:
     """A VolumeSnapshotter for the volumes of one account and region; and what EbsRestorer asks of them."""
@@ -51,11 +56,11 @@ class EbsVolumes:
         """See VolumeSnapshotter. A volume that is not there is found out when its snapshot is asked for."""
         self._look_at(volume.handle for volume in volumes)
 
-    def found(self, tags: RunTags) -> tuple[FoundSnapshot, ...]:
+    def found(self, tags: RunTags, *, this_run: bool = False) -> tuple[FoundSnapshot, ...]:
         """See VolumeSnapshotter."""
-        wanted = facts.policy_tags(tags)
+        wanted = facts.policy_tags(tags) | (facts.backup_tag(tags) if this_run else {})
         asked = {"Filters": facts.as_filters(wanted), "OwnerIds": ["self"], "MaxResults": _A_PAGE}
-        pages = self._ec2.pages("DescribeSnapshots", "describe_snapshots", "Snapshots", **asked)
+        pages = self._ec2.pages("DescribeSnapshots", "describe_snapshots", "Snapshots", each=_SNAPSHOT, **asked)
         return tuple(facts.found_of(one, self._noted(one)) for one in pages if facts.carries(one, wanted))
 
     def start(self, volume: PlannedVolume, tags: RunTags) -> Snapshot:
@@ -65,7 +70,7 @@ class EbsVolumes:
             "CreateSnapshot",
             "create_snapshot",
             volume.handle,
-            needs="SnapshotId",
+            needs=_SNAPSHOT,
             VolumeId=volume.handle,
             Description=facts.description(volume, tags),
             TagSpecifications=[
@@ -82,7 +87,9 @@ class EbsVolumes:
         while ids := list(islice(left, _AT_ONCE)):
             # As a filter, an id that is gone is no error, and hides none of the others.
             asked = {"Filters": [{"Name": "snapshot-id", "Values": ids}], "OwnerIds": ["self"]}
-            for found in self._ec2.pages("DescribeSnapshots", "describe_snapshots", "Snapshots", **asked):
+            for found in self._ec2.pages(
+                "DescribeSnapshots", "describe_snapshots", "Snapshots", each=_SNAPSHOT, **asked
+            ):
                 now[found["SnapshotId"]] = facts.snapshot_of(found, self._noted(found))
         self._unseen.seen(now)
         return tuple(self._as_now(snapshot, now.get(snapshot.id)) for snapshot in snapshots)
@@ -128,7 +135,7 @@ class EbsVolumes:
             "CreateVolume",
             "create_volume",
             snapshot.id,
-            needs="VolumeId",
+            needs=_VOLUME,
             SnapshotId=snapshot.id,
             ClientToken=self._token(own),
             TagSpecifications=[{"ResourceType": "volume", "Tags": facts.as_tags(tags)}],
@@ -148,7 +155,7 @@ class EbsVolumes:
     def look_volume(self, brought: Brought, disk: Disk | None) -> Brought:
         """How far a new volume is, that was to be like `disk`."""
         filters = [{"Name": "volume-id", "Values": [brought.handle]}]
-        for found in self._ec2.pages("DescribeVolumes", "describe_volumes", "Volumes", Filters=filters):
+        for found in self._ec2.pages("DescribeVolumes", "describe_volumes", "Volumes", each=_VOLUME, Filters=filters):
             self._unseen.seen([brought.handle])
             return facts.brought_of(found, adopted=brought.adopted)
         if self._unseen.awaited(brought.handle):
@@ -166,7 +173,7 @@ class EbsVolumes:
         left = iter(handle for handle in handles if facts.is_volume_id(handle))
         while ids := list(islice(left, _AT_ONCE)):
             asked = {"Filters": [{"Name": "volume-id", "Values": ids}]}
-            for found in self._ec2.pages("DescribeVolumes", "describe_volumes", "Volumes", **asked):
+            for found in self._ec2.pages("DescribeVolumes", "describe_volumes", "Volumes", each=_DISK, **asked):
                 with self._lock:
                     self._disks[found["VolumeId"]] = facts.disk_of(found)
 
@@ -221,7 +228,7 @@ class EbsVolumes:
     def _made_before(self, own: Mapping[str, str]) -> dict[str, Any] | None:
         """A volume that an earlier try of this restore has made, and that nothing uses yet."""
         filters = [*facts.as_filters(own), {"Name": "status", "Values": ["creating", "available"]}]
-        pages = self._ec2.pages("DescribeVolumes", "describe_volumes", "Volumes", Filters=filters)
+        pages = self._ec2.pages("DescribeVolumes", "describe_volumes", "Volumes", each=_VOLUME, Filters=filters)
         found = (one for one in pages if facts.carries(one, own))
         return min(found, key=lambda one: str(one["VolumeId"]), default=None)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from threading import Lock
 from typing import Any
@@ -32,25 +32,30 @@ class Ec2:
         self._client: Any = None
         self._lock = Lock()
 
-    def call(self, action: str, method: str, subject: str, *, needs: str = "", **arguments: Any) -> dict[str, Any]:
+    def call(
+        self, action: str, method: str, subject: str, *, needs: Collection[str] = (), **arguments: Any
+    ) -> dict[str, Any]:
         """One request. `action` is EC2's own name of it, `subject` whom it is about, for people.
 
-        `needs` is a field that every answer to it has: one without it is not EC2's.
+        `needs` are fields that every answer to it has: one without them is not EC2's.
         """
         try:
             answer: dict[str, Any] = getattr(self._opened(), method)(**arguments)
         except VENDOR_ERRORS as error:
             raise error_of(error, region=self.region, action=action, subject=subject) from error
-        if needs and needs not in answer:
-            raise cut_off(action, {"region": self.region})
+        self._check(action, answer, needs)
         return answer
 
-    def pages(self, action: str, method: str, field: str, **arguments: Any) -> Iterator[dict[str, Any]]:
-        """Every item of every page, in EC2's order."""
+    def pages(
+        self, action: str, method: str, field: str, *, each: Collection[str], **arguments: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Every item of every page, in EC2's order; `each` of them has these fields."""
         token: dict[str, str] = {}
         while True:
-            answer = self.call(action, method, "", needs=field, **arguments, **token)
-            yield from answer[field]
+            answer = self.call(action, method, "", needs=[field], **arguments, **token)
+            for item in answer[field]:
+                self._check(action, item, each)
+                yield item
             if not answer.get("NextToken"):
                 return
             token = {"NextToken": answer["NextToken"]}
@@ -63,6 +68,10 @@ class Ec2:
         except VolumeError as error:
             if code_of(error.__cause__) != code:
                 raise
+
+    def _check(self, action: str, found: dict[str, Any], needs: Collection[str]) -> None:
+        if not found.keys() >= set(needs):
+            raise cut_off(action, {"region": self.region})
 
     def _opened(self) -> Any:
         with self._lock:
@@ -83,14 +92,14 @@ class Ec2:
         def assume() -> dict[str, str]:
             try:
                 made = sts.assume_role(RoleArn=role, RoleSessionName=_ROLE_SESSION)["Credentials"]
+                return {
+                    "access_key": made["AccessKeyId"],
+                    "secret_key": made["SecretAccessKey"],
+                    "token": made["SessionToken"],
+                    "expiry_time": made["Expiration"].isoformat(),
+                }
             except KeyError:
                 return {}  # it is not STS that has answered; botocore has an error of its own for no credentials
-            return {
-                "access_key": made["AccessKeyId"],
-                "secret_key": made["SecretAccessKey"],
-                "token": made["SessionToken"],
-                "expiry_time": made["Expiration"].isoformat(),
-            }
 
         assumed = botocore.session.Session(profile=self._config.profile)
         assumed._credentials = DeferredRefreshableCredentials(assume, "assume-role")  # noqa: SLF001 -- no other way

@@ -30,10 +30,10 @@ class MoverSnapshots:
     def prepare(self, volumes: Iterable[PlannedVolume]) -> None:
         """Needs none."""
 
-    def found(self, tags: RunTags) -> tuple[FoundSnapshot, ...]:
+    def found(self, tags: RunTags, *, this_run: bool = False) -> tuple[FoundSnapshot, ...]:
         """See VolumeSnapshotter."""
         found = []
-        for job in self._jobs.found(f"{selector(tags)},{MOVER}=backup"):
+        for job in self._jobs.found(f"{selector(tags, this_run=this_run)},{MOVER}=backup"):
             namespace, name = text(job, "metadata", "namespace"), text(job, "metadata", "name")
             found.append(
                 FoundSnapshot(

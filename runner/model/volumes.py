@@ -76,6 +76,11 @@ class Snapshot(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     stored: int = 0  # restic: bytes that were added to the repository
     disk: Disk | None = None
 
+    @property
+    def identity(self) -> tuple[str, str]:
+        """What tells it from all others, from the moment when it is asked for: what stands for it, or its id."""
+        return (self.object, "") if self.object else ("", self.id)
+
 
 class StoredVolume(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     """A line of the run's ledger: what was planned, and what happened. In `volumes.json`."""

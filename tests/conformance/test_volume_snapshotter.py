@@ -127,6 +127,8 @@ def test_a_snapshot_is_asked_for_cut_and_complete(place: Place) -> None:
     (found,) = place.provider.found(tags(backup="another"))
     assert (found.backup, found.plan, found.volume_uid) == ("b1", "digest", place.volumes[0].uid)
     assert (found.claim, found.snapshot.id) == (place.volumes[0].claim, ready.id)
+    assert place.provider.found(tags(), this_run=True) == (found,)
+    assert place.provider.found(tags(backup="another"), this_run=True) == ()
     place.provider.discard(ready)
 
 
@@ -167,6 +169,8 @@ def test_a_snapshot_of_a_run_that_died_becomes_one_of_this_run(place: Place) -> 
     assert (adopted.id, adopted.state) == (ready.id, "ready")
     (found,) = place.provider.found(tags("b2"))
     assert found.backup == "b2"
+    assert place.provider.found(tags("b2"), this_run=True) == (found,)
+    assert place.provider.found(tags("died"), this_run=True) == ()
     place.provider.discard(adopted)
 
 

@@ -14,7 +14,7 @@ from typing import Literal
 import msgspec
 
 from runner.errors import SnapshotNotFound, TrysailError
-from runner.model.volumes import Brought, FoundSnapshot, PlannedVolume, RestoringVolume, RunTags, Snapshot
+from runner.model.volumes import Brought, Disk, FoundSnapshot, PlannedVolume, RestoringVolume, RunTags, Snapshot
 from tests.fakes.clock import BEGIN
 
 Verb = Literal["prepare", "found", "start", "look", "adopt", "discard", "tidy", "bring"]
@@ -57,7 +57,7 @@ class FakeSnapshotter:
         with self._call("prepare", ""):
             pass
 
-    def found(self, tags: RunTags) -> tuple[FoundSnapshot, ...]:
+    def found(self, tags: RunTags, *, this_run: bool = False) -> tuple[FoundSnapshot, ...]:
         """See VolumeSnapshotter."""
         with self._call("found", ""):
             return tuple(
@@ -70,6 +70,7 @@ class FakeSnapshotter:
                 )
                 for one in self.kept.values()
                 if (one.tags.cluster, one.tags.policy) == (tags.cluster, tags.policy)
+                and (not this_run or one.tags.backup == tags.backup)
             )
 
     def start(self, volume: PlannedVolume, tags: RunTags) -> Snapshot:
@@ -82,6 +83,7 @@ class FakeSnapshotter:
                 state="asked",
                 started=BEGIN.isoformat(),
                 object=f"{volume.namespace}/job-{self._made}" if self.provider != "aws" else "",
+                disk=Disk(zone="eu-west-1a", type="gp3", size=1) if self.provider == "aws" else None,
             )
             kept = self.kept[snapshot.id] = Kept(snapshot, volume, tags)
             return self._now(kept)

@@ -43,10 +43,10 @@ def destroy(plane: ControlPlane, cloud: MotoEc2, namespace: str, **handles: str)
         cloud.delete_volume(handle)
 
 
-def snapshot_location(folder: Path, cloud: MotoEc2, name: str = "ebs") -> Path:
-    """A VolumeSnapshotLocation that leads to the cloud."""
+def snapshot_location(folder: Path, endpoint: str, name: str = "ebs") -> Path:
+    """A VolumeSnapshotLocation that leads to a cloud."""
     path = folder / f"{name}-snapshots.yaml"
-    config = {"region": REGION, "endpoint": cloud.endpoint}
+    config = {"region": REGION, "endpoint": endpoint}
     spec = {"provider": "aws", "config": config, "tags": {"team": "shop"}}
     document = {"apiVersion": "trysail.dev/v1alpha1", "kind": "VolumeSnapshotLocation"}
     path.write_text(yaml.safe_dump({**document, "metadata": {"name": name}, "spec": spec}))

@@ -1,4 +1,4 @@
-"""An HTTPS proxy between Trysail and a real API server that goes wrong where a test says so, and only there.
+"""A proxy between Trysail and a real server, of Kubernetes or of EC2, that goes wrong where a test says so, only there.
 
 Owns what happens to answers on the wire; knows nothing of what Trysail makes of them.
 """
@@ -140,34 +140,21 @@ def held(until: Event) -> Fault:
     return fault
 
 
-class FaultProxy:
-    """`with FaultProxy(plane, folder) as proxy: proxy.when(lambda ask: …, cut())`; `kubeconfig` leads through it.
+class PlainProxy:
+    """`with PlainProxy(url) as proxy: proxy.when(lambda ask: …, cut())`; `server` leads through it to `url`."""
 
-    With `client_authority` it takes only clients with a certificate that this file vouches for, and speaks to the
-    API server as its admin, as an authenticating proxy does.
-    """
-
-    def __init__(self, plane: ControlPlane, folder: Path, *, client_authority: Path | None = None) -> None:
+    def __init__(self, url: str, *, ca_file: Path | None = None, headers: Mapping[str, str] | None = None) -> None:
         self.asked: list[Ask] = []
-        self.answered: list[tuple[Ask, int]] = []  # by the API server: with which status
-        self._plane = plane
+        self.answered: list[tuple[Ask, int]] = []  # by the server behind it: with which status
+        self._url = url
+        self._headers = dict(headers or {})  # of every request that goes on
         self._faults: list[tuple[Matches, Fault, int]] = []
         self._lock = Lock()
-        self._as_admin = client_authority is not None
-        self._pool = urllib3.PoolManager(ca_certs=str(plane.ca_file), retries=False, maxsize=32)
+        trusted = None if ca_file is None else str(ca_file)
+        self._pool = urllib3.PoolManager(ca_certs=trusted, retries=False, maxsize=32)
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
-        self.certificate = make_certificate(folder)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(self.certificate)
-        if client_authority is not None:
-            context.load_verify_locations(client_authority)
-            context.verify_mode = ssl.CERT_REQUIRED
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
-        self.server = f"https://127.0.0.1:{self._server.server_port}"
-        self.kubeconfig = write_kubeconfig(
-            folder / "proxy.kubeconfig", plane, server=self.server, authority=self.certificate
-        )
+        self.server = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
 
     def __enter__(self) -> Self:
@@ -220,11 +207,9 @@ class FaultProxy:
 
     def _forward(self, ask: Ask) -> Reply:
         passed = {name: value for name, value in ask.headers.items() if name in _PASSED}
-        if self._as_admin:
-            passed["authorization"] = f"Bearer {self._plane.token}"
+        passed |= self._headers
         try:
-            url = self._plane.server + ask.target
-            answer = self._pool.request(ask.method, url, body=ask.body or None, headers=passed)
+            answer = self._pool.request(ask.method, self._url + ask.target, body=ask.body or None, headers=passed)
         except urllib3.exceptions.HTTPError:
             return Reply(0, sent=0)
         with self._lock:
@@ -233,7 +218,30 @@ class FaultProxy:
         return Reply(answer.status, answer.data, kept)
 
 
-def _handler(proxy: FaultProxy) -> type[BaseHTTPRequestHandler]:
+class FaultProxy(PlainProxy):
+    """`with FaultProxy(plane, folder) as proxy`, before an API server: `kubeconfig` leads through it, by HTTPS.
+
+    With `client_authority` it takes only clients with a certificate that this file vouches for, and speaks to the
+    API server as its admin, as an authenticating proxy does.
+    """
+
+    def __init__(self, plane: ControlPlane, folder: Path, *, client_authority: Path | None = None) -> None:
+        as_admin = {"authorization": f"Bearer {plane.token}"} if client_authority is not None else None
+        super().__init__(plane.server, ca_file=plane.ca_file, headers=as_admin)
+        self.certificate = make_certificate(folder)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate)
+        if client_authority is not None:
+            context.load_verify_locations(client_authority)
+            context.verify_mode = ssl.CERT_REQUIRED
+        self._server.socket = context.wrap_socket(self._server.socket, server_side=True, do_handshake_on_connect=False)
+        self.server = f"https://127.0.0.1:{self._server.server_port}"
+        self.kubeconfig = write_kubeconfig(
+            folder / "proxy.kubeconfig", plane, server=self.server, authority=self.certificate
+        )
+
+
+def _handler(proxy: PlainProxy) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 

@@ -56,7 +56,12 @@ def test_volumes_are_snapshotted_lost_and_brought_back(
         "csi": make_claim(control_plane, moto_ec2, namespace, "csi"),
         "old": make_claim(control_plane, moto_ec2, namespace, "old", in_tree=True),
     }
-    files: list[str | Path] = ["-f", snapshot_location(cloudy.folder, moto_ec2), "-f", policy(cloudy, weed, namespace)]
+    files: list[str | Path] = [
+        "-f",
+        snapshot_location(cloudy.folder, moto_ec2.endpoint),
+        "-f",
+        policy(cloudy, weed, namespace),
+    ]
     planned = cloudy("plan", *files)
     assert "# 2 native snapshots will be created" in planned.out
     run = cloudy.process("run", *files, "--auto-approve")
@@ -104,7 +109,12 @@ def test_a_copy_beside_the_original_gets_disks_of_its_own(
 ) -> None:
     """Under another namespace the old PersistentVolume keeps its name, its disk and its claim."""
     handle = make_claim(control_plane, moto_ec2, namespace, "data")
-    files: list[str | Path] = ["-f", snapshot_location(cloudy.folder, moto_ec2), "-f", policy(cloudy, weed, namespace)]
+    files: list[str | Path] = [
+        "-f",
+        snapshot_location(cloudy.folder, moto_ec2.endpoint),
+        "-f",
+        policy(cloudy, weed, namespace),
+    ]
     cloudy("run", *files, "--auto-approve")
     copy = f"{namespace}-copy"
     mapping = f"{namespace}:{copy}"
@@ -127,7 +137,12 @@ def test_a_disk_that_is_gone_is_one_lines_error(
     """The rest is stored, the backup is PartiallyFailed, exit 3, and a restore refuses what it lacks."""
     make_claim(control_plane, moto_ec2, namespace, "good")
     moto_ec2.delete_volume(make_claim(control_plane, moto_ec2, namespace, "gone"))
-    files: list[str | Path] = ["-f", snapshot_location(cloudy.folder, moto_ec2), "-f", policy(cloudy, weed, namespace)]
+    files: list[str | Path] = [
+        "-f",
+        snapshot_location(cloudy.folder, moto_ec2.endpoint),
+        "-f",
+        policy(cloudy, weed, namespace),
+    ]
     run = cloudy("run", *files, "--auto-approve", code=3)
     assert "PartiallyFailed" in run.out
     assert "is it in eu-west-1, and in the account of these credentials?" in run.said
@@ -142,7 +157,12 @@ def test_a_killed_runs_snapshots_are_taken_over_by_the_same_plan(
     """SIGKILL before the manifest: the next run of the saved plan finds the snapshots by their tags, and makes none."""
     make_claim(control_plane, moto_ec2, namespace, "data")
     plan = cloudy.folder / "plan.json"
-    files: list[str | Path] = ["-f", snapshot_location(cloudy.folder, moto_ec2), "-f", policy(cloudy, weed, namespace)]
+    files: list[str | Path] = [
+        "-f",
+        snapshot_location(cloudy.folder, moto_ec2.endpoint),
+        "-f",
+        policy(cloudy, weed, namespace),
+    ]
     cloudy("plan", *files, "--out", plan)
     digest = json.loads(plan.read_bytes())["digest"]
     released = Event()
@@ -175,7 +195,12 @@ def test_a_run_that_is_told_to_stop_deletes_its_snapshots(
 ) -> None:
     """No manifest will name them: exit 130, and nothing is left at the provider or in the store."""
     make_claim(control_plane, moto_ec2, namespace, "data")
-    files: list[str | Path] = ["-f", snapshot_location(cloudy.folder, moto_ec2), "-f", policy(cloudy, weed, namespace)]
+    files: list[str | Path] = [
+        "-f",
+        snapshot_location(cloudy.folder, moto_ec2.endpoint),
+        "-f",
+        policy(cloudy, weed, namespace),
+    ]
     released = Event()
     with FaultProxy(control_plane, cloudy.folder) as proxy:
         proxy.always(lambda ask: ask.whole and ask.path.endswith("/configmaps"), held(released))
@@ -195,7 +220,7 @@ def test_credentials_without_access_are_said_before_anything_is_lost(
 ) -> None:
     """An endpoint that does not answer: each volume's line says so, and nothing is left anywhere."""
     make_claim(control_plane, moto_ec2, namespace, "data")
-    location = snapshot_location(cloudy.folder, moto_ec2)
+    location = snapshot_location(cloudy.folder, moto_ec2.endpoint)
     location.write_text(location.read_text().replace(moto_ec2.endpoint, "http://127.0.0.1:1"))
     run = cloudy("run", "-f", location, "-f", policy(cloudy, weed, namespace), "--auto-approve", code=3)
     assert "EC2 gives no answer" in run.said

@@ -25,9 +25,9 @@ Json = dict[str, Any]
 FROZEN = "trysail.dev/frozen"
 
 
-def make_pod(plane: ControlPlane, namespace: str, claim: str, **annotations: str) -> None:
-    """A Pod db-0 that runs and mounts a claim."""
-    volume = {"name": "data", "persistentVolumeClaim": {"claimName": claim}}
+def make_pod(plane: ControlPlane, namespace: str, *claims: str, **annotations: str) -> None:
+    """A Pod db-0 that runs and mounts claims."""
+    volumes = [{"name": claim, "persistentVolumeClaim": {"claimName": claim}} for claim in claims]
     container = {"name": "db", "image": "registry.example.com/db:1"}
     pod: Json = {
         "apiVersion": "v1",
@@ -37,7 +37,7 @@ def make_pod(plane: ControlPlane, namespace: str, claim: str, **annotations: str
         "spec": {
             "nodeName": "node-1",
             "containers": [container],
-            "volumes": [volume],
+            "volumes": volumes,
             "terminationGracePeriodSeconds": 1,
         },
     }
@@ -67,7 +67,7 @@ def marks_of(marks: Path) -> list[str]:
 
 def options(cloudy: Trysail, weed: Place, cloud: MotoEc2, namespace: str, **spec: Any) -> list[str | Path]:
     """The policy and its snapshot location."""
-    return ["-f", snapshot_location(cloudy.folder, cloud), "-f", policy(cloudy, weed, namespace, **spec)]
+    return ["-f", snapshot_location(cloudy.folder, cloud.endpoint), "-f", policy(cloudy, weed, namespace, **spec)]
 
 
 def test_a_pod_is_frozen_around_its_snapshot(

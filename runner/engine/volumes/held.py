@@ -64,10 +64,10 @@ class Held:
 
         Not what was taken over: it still carries the plan's tags, so that the next run can take it over as well.
         """
-        named = {id_of(line.snapshot) for line in ledger if line.snapshot is not None}
+        named = {line.snapshot.identity for line in ledger if line.snapshot is not None}
         self._made += self._made_twice(named)
         for taken in self._made:
-            if id_of(taken.snapshot) not in named and not taken.dropped:
+            if taken.snapshot.identity not in named and not taken.dropped:
                 taken.dropped = True
                 self._discard(taken)
 
@@ -84,20 +84,23 @@ class Held:
 
     def _made_twice(self, named: set[tuple[str, str]]) -> list[Taken]:
         """Where an answer was lost: what carries the tags of this run, and nobody has noted."""
-        known = named | {id_of(taken.snapshot) for taken in (*self._made, *self._adopted)}
+        known = named | {taken.snapshot.identity for taken in (*self._made, *self._adopted)}
         twice = []
-        for volume in self._in_doubt:
-            look = partial(self.snapshotters[volume.method].found, self.tags)
+        for method in sorted({volume.method for volume in self._in_doubt}):
+            volumes = {volume.uid: volume for volume in self._in_doubt if volume.method == method}
+            look = partial(self.snapshotters[method].found, self.tags, this_run=True)
             try:
                 found = self.retrier.call("snapshots of this run", look)
             except TrysailError as error:
-                message = f"whether {volume.name} has a second snapshot cannot be seen: {error.message}"
+                names = ", ".join(sorted(volume.name for volume in volumes.values()))
+                message = f"whether {names} has a second snapshot cannot be seen: {error.message}"
                 self.log.notice(Warned(message=message))
                 continue
-            for one in found:
-                ours = one.backup == self.tags.backup and one.volume_uid == volume.uid
-                if ours and id_of(one.snapshot) not in known:
-                    twice.append(Taken(volume, one.snapshot))
+            twice += [
+                Taken(volumes[one.volume_uid], one.snapshot)
+                for one in found
+                if one.volume_uid in volumes and one.snapshot.identity not in known
+            ]
         return twice
 
     def _discard(self, taken: Taken) -> None:
@@ -111,8 +114,3 @@ class Held:
             self.log.notice(
                 Warned(message=f"{doing} the snapshot {what} of {taken.volume.name} failed: {error.message}")
             )
-
-
-def id_of(snapshot: Snapshot) -> tuple[str, str]:
-    """What tells a snapshot from all others of a run, from the moment when it is asked for."""
-    return (snapshot.object, "") if snapshot.object else ("", snapshot.id)

@@ -30,8 +30,8 @@ class Left:
 
     def nobodys(self, taken: Iterable[FoundSnapshot]) -> tuple[str, ...]:
         """In words: what is not `taken` over, such as a part of a group whose other snapshots were never made."""
-        ids = {one.snapshot for one in taken}
-        rest = (words_of(one) for one in self.adoptable.values() if one.snapshot not in ids)
+        theirs = {one.snapshot.identity for one in taken}
+        rest = (words_of(one) for one in self.adoptable.values() if one.snapshot.identity not in theirs)
         return tuple(sorted([*self.orphans, *rest]))
 
     def of(self, volumes: Sequence[PlannedVolume]) -> tuple[FoundSnapshot, ...] | None:

@@ -98,8 +98,8 @@ class _Asked:
 
     def _mine(self) -> Snapshot | None:
         taking, volume = self.taking, self.volume
-        for found in taking.snapshotters[volume.method].found(taking.tags):
-            if found.backup == taking.tags.backup and found.volume_uid == volume.uid:
+        for found in taking.snapshotters[volume.method].found(taking.tags, this_run=True):
+            if found.volume_uid == volume.uid:
                 return found.snapshot
         return None
 

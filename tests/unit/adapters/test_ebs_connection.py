@@ -15,7 +15,7 @@ from runner.errors import TrysailError, VolumeError, VolumesBusy, VolumesDenied,
 from runner.model.snapshot_location import AwsSnapshotConfig, AwsSnapshotLocation
 from runner.model.volumes import Snapshot
 from tests.parts.moto_ec2 import REGION
-from tests.unit.adapters.ec2_stub import TAGS
+from tests.unit.adapters.ec2_stub import TAGS, VOLUME
 from tests.unit.adapters.scripted_server import Answer, Asked, ScriptedServer, make_certificate
 
 ROLE = "arn:aws:iam::123456789012:role/backups"
@@ -114,6 +114,31 @@ def test_a_role_that_cannot_be_had(server: ScriptedServer, answer: bytes, kind: 
     assert type(refused.value) is kind
     assert words in str(refused.value)
     assert [said(one)[0] for one in server.asked] == ["AssumeRole"]
+
+
+def test_half_of_a_roles_keys_are_none(server: ScriptedServer) -> None:
+    """A proxy's answer, or one of a server that only looks like STS."""
+    half = b"<AssumeRoleResponse><AssumeRoleResult><Credentials><AccessKeyId>K</AccessKeyId></Credentials>"
+    server.expect(Answer(200, half + b"</AssumeRoleResult></AssumeRoleResponse>"))
+    with pytest.raises(VolumesDenied, match="CredentialRetrievalError"):
+        volumes(server.url, roleArn=ROLE).found(TAGS)
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        "<volumeId>vol-1</volumeId><size>8</size><volumeType>gp3</volumeType>",
+        "<volumeId>vol-1</volumeId><availabilityZone>eu-west-1a</availabilityZone><size>8</size>",
+        "<size>8</size>",
+    ],
+    ids=["no zone", "no type", "no id"],
+)
+def test_half_of_a_volume_is_no_answer(server: ScriptedServer, item: str) -> None:
+    """A disk that is not wholly told of could not be made again."""
+    answer = f"<DescribeVolumesResponse><volumeSet><item>{item}</item></volumeSet></DescribeVolumesResponse>"
+    server.expect(Answer(200, answer.encode()))
+    with pytest.raises(VolumesUnreachable, match="The answer to DescribeVolumes is cut off, or not EC2's"):
+        volumes(server.url).prepare([VOLUME])
 
 
 def test_a_clock_that_is_wrong_is_named(server: ScriptedServer) -> None:
