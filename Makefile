@@ -5,6 +5,9 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
+# Tests and benches start hundreds of processes: each module is compiled once, whatever the environment says.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo test test-quick parts lint bench golden lock clean
 
 help:  ## Show this.
@@ -33,8 +36,8 @@ parts: setup  ## Make the real parts of the tests ready, once: API server and no
 	$(BIN)/python -m tests.parts.restic
 	$(BIN)/python -m tests.parts.azurite
 
-test-quick: setup  ## Run the tests that need no real parts: under a minute.
-	$(BIN)/python -m pytest -m "not real" -n 2 --dist worksteal
+test-quick: setup  ## Run the tests that need no real parts and little time: under a minute.
+	$(BIN)/python -m pytest -m "not real and not slow" -n 2 --dist worksteal
 
 lint: setup  ## Style, types, and the rooms' contracts.
 	$(BIN)/ruff check

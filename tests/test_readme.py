@@ -60,6 +60,7 @@ def test_quoted_plan_is_a_real_one(tmp_path: Path) -> None:
     assert _fits(quoted, _lines(done.stdout)), done.stdout
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", sorted(set(re.findall(r"\btrysail ([a-z]+) ", README))))
 def test_every_verb_exists(verb: str) -> None:
     """No verb is quoted that does not exist."""

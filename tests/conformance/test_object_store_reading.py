@@ -97,6 +97,7 @@ def test_keys_are_sorted_and_filtered(store: ObjectStore) -> None:
     assert list(store.keys("c/z")) == [StoredObject("c/z", 3)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shelf", [MEMORY, MOTO], indirect=True)
 def test_more_keys_than_a_page(store: ObjectStore) -> None:
     """A listing that S3 gives in pages of 1,000 is whole. On the quickest store that has pages."""
@@ -115,6 +116,7 @@ def test_folders(store: ObjectStore) -> None:
     assert store.folders("b/two/") == store.folders("none/") == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ODD_NAMES)
 def test_odd_names(store: ObjectStore, name: str) -> None:
     """A name with what URLs, XML or file systems treat specially comes back the same, by both ways of writing."""

@@ -62,6 +62,7 @@ def test_a_seed_replays() -> None:
         assert simulate_restore(seed).log == simulate_restore(seed).log
 
 
+@pytest.mark.slow
 def test_a_seed_replays_elsewhere() -> None:
     """Nothing hangs on the order of hashes, which differs from process to process."""
 

@@ -110,6 +110,7 @@ def test_a_file_that_is_no_program_cannot_be_started(tmp_path: Path) -> None:
         LocalCommands().run((str(file),), {}, timeout=5, most=10)
 
 
+@pytest.mark.slow
 def test_all_of_a_command_is_ended_when_its_time_is_over(tmp_path: Path) -> None:
     """Its children too, and those that do not want to: they are killed."""
     file = tmp_path / "pids"

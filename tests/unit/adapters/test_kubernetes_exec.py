@@ -312,6 +312,7 @@ def pings(talk: Conversation) -> None:
         sleep(0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "script",
     [

@@ -44,6 +44,7 @@ def test_compressed_or_not_it_is_the_same(shelf: Shelf) -> None:
     assert save(shelf, "again.json.gz").read_bytes() == packed.read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("policy", sorted(path.name for path in (EXAMPLES / "policies").glob("*.yaml")))
 def test_plans_from_it_are_those_of_the_cluster(shelf: Shelf, policy: str) -> None:
     """For each example on the shop's cluster: the same plan, byte for byte, and the same exit code."""

@@ -156,6 +156,7 @@ def test_a_store_that_fails_now_and_then_is_read_on() -> None:
     assert _verify(store, backup).items == 7
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_archive() -> None:
     """Three times the items, the same peak: what is read is let go."""
 

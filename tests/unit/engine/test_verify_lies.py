@@ -221,6 +221,7 @@ def test_a_hostile_archive_is_named(archive: bytes, words: str) -> None:
     assert any(words in damage for damage in _lie(_with_contents(archive=archive)))
 
 
+@pytest.mark.slow
 def test_an_archive_that_has_nothing_of_the_index_is_given_up() -> None:
     """Memory has a bound, whatever lies there."""
     backup = StoredBackup(items=[config_map("shop", f"c{n}") for n in range(10_050)])

@@ -153,6 +153,7 @@ def many(namespaces: int, volumes: int = 0) -> Plan:
     return msgspec.structs.replace(plan, steps=steps, volumes=ledger)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("plan", "words"),
     [
@@ -180,6 +181,7 @@ def test_what_is_cut_is_counted() -> None:
     assert shown > 500
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(st.integers(4_000, 70_000))
 def test_any_limit_is_kept_and_used(limit: int) -> None:
@@ -256,6 +258,7 @@ def test_known_attacks_are_only_text(text: str) -> None:
 ODD_TEXT = st.text(alphabet=st.sampled_from("`|<>*_~[]()!#@&;:\\/-+=.1 a\n\t\u202e"), min_size=1, max_size=30)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(
     ODD_TEXT | st.text(min_size=1, max_size=30),

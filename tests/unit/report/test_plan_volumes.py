@@ -183,6 +183,7 @@ def test_a_long_ledger_is_folded() -> None:
     assert "| `a/b-10x` | 50Gi | `gp3` | `ebs.csi.aws.com` | `vol-a-b-10x` |" in found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [4_000, 20_000, COMMENT_LIMIT])
 def test_any_limit_is_kept(limit: int) -> None:
     """With thousands of volumes and commands: what is cut is counted."""

@@ -131,6 +131,7 @@ def large(action: Action, namespaces: int, items: int, *, alone: bool = False) -
     return restore_plan(steps, changes=tuple(changes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("action", "namespaces", "items", "words"),
     [
@@ -161,6 +162,7 @@ def test_what_is_cut_is_counted() -> None:
     assert shown > 500
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_items_are_shown_at_once() -> None:
     """In seconds of our own time, whatever has to be cut."""
     plan = large("update", 1000, 20)
@@ -169,6 +171,7 @@ def test_a_hundred_thousand_items_are_shown_at_once() -> None:
     assert time.process_time() - begun < 10
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=10)
 @given(st.integers(4_000, 70_000))
 def test_any_limit_is_kept_and_used(limit: int) -> None:
@@ -234,6 +237,7 @@ def test_known_attacks_are_only_text(text: str) -> None:
 ODD_TEXT = st.text(alphabet=st.sampled_from("`|<>*_~[]()!#@&;:\\/-+=.1 a\n\t\u202e"), min_size=1, max_size=30)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=60)
 @given(ODD_TEXT | st.text(min_size=1, max_size=30), ODD_TEXT | st.text(min_size=1, max_size=30))
 def test_no_name_and_no_reason_is_markup(name: str, reason: str) -> None:

@@ -66,6 +66,7 @@ def test_every_failure_is_named_once() -> None:
     assert "the same command goes on from here" in found
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_failures_take_seconds() -> None:
     """Each with a reason of its own."""
     failed = tuple(Failed("pods", "shop", f"web-{n}", "create", f'pods "web-{n}" is forbidden') for n in range(100_000))

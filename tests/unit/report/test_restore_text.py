@@ -192,6 +192,7 @@ def large(action: Action, *, namespaces: int = 1000, items: int = 20, diff: bool
     return restore_plan(steps, changes=tuple(changes))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("action", "namespaces", "most_lines"),
     [("create", 1000, 300), ("update", 1000, 1500), ("conflict", 1000, 4000), ("conflict", 1, 150), ("skip", 10, 250)],

@@ -175,6 +175,7 @@ def test_short_names_of_the_target_are_understood() -> None:
     assert "shop/widgets.example.com/w" not in changing(made.plan(excludedResources=["wd"]))
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(random=st.randoms(use_true_random=False))
 def test_the_filters_of_a_restore_are_those_of_a_backup(random: Any) -> None:
@@ -212,6 +213,7 @@ def test_the_filters_of_a_restore_are_those_of_a_backup(random: Any) -> None:
 # the same again
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(random=st.randoms(use_true_random=False), policy=st.sampled_from(["none", "update", "recreate"]))
 def test_a_second_restore_changes_nothing(random: Any, policy: str) -> None:

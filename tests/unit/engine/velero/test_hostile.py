@@ -66,6 +66,7 @@ def test_a_hostile_archive_is_refused(backup: VeleroBackupFiles, what: str) -> N
     assert any(what in damage for damage in damages(bucket(backup)))
 
 
+@pytest.mark.slow
 def test_a_bomb_is_not_unpacked() -> None:
     """It is given up where it grows as no archive of Velero's does."""
     header = tarfile.TarInfo("metadata/bomb")
