@@ -225,9 +225,22 @@ def _mover(fs_backup: FsBackupSpec, location: dict[str, Any], key: str, limit: s
         image=fs_backup.image,
         repository=repository,
         secrets={name: value for name, value in secrets.items() if value is not None},
+        authority=_authority(spec),
         deadline=max(1, round(seconds(limit))),
         service_account=fs_backup.service_account or "",
     )
+
+
+def _authority(location: LocationSpec) -> str:
+    """The certificates of the store's own authority: the file is here, and not where the Jobs run."""
+    file = location.object_storage.ca_file if isinstance(location, S3Location) else None
+    if not file:
+        return ""
+    try:
+        return Path(file).read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        message = f"objectStorage.caFile cannot be given to Jobs: {getattr(error, 'strerror', None) or error}"
+        raise VolumeRejected(message, hint="name a readable file in PEM form", file=file) from error
 
 
 def _is_folder(cluster: Cluster) -> bool:

@@ -33,6 +33,7 @@ PASSWORD = "TRYSAIL_REPOSITORY_PASSWORD"  # noqa: S105 -- the variable's name
 _OF_JOB = "batch.kubernetes.io/job-name"
 _ENFORCED = "pod-security.kubernetes.io/enforce"
 _VOLUME = "/volume"
+_AUTHORITY_KEY = "ca.crt"  # in the Secret, beside the variables
 _SAID = 400  # characters of what a mover said that did not come to a word of its own
 
 
@@ -43,6 +44,7 @@ class MoverSettings:
     image: str
     repository: Repository
     secrets: Mapping[str, str] = field(repr=False)
+    authority: str = ""  # certificates that vouch for the store, in PEM form; "" for the image's own
     deadline: int = 4 * 3600  # seconds
     service_account: str = ""
 
@@ -95,6 +97,8 @@ class Jobs:
                 command += ["--option", options[at + 1]]
             elif word == "--insecure-tls":
                 command.append(word)
+        if settings.authority:
+            command += ["--ca-file", f"/authority/{_AUTHORITY_KEY}"]
         node, tolerations = self._placement(work)
         rendered = _template().render(
             name=work.name,
@@ -108,6 +112,7 @@ class Jobs:
             command=[*command, *work.words, "--result", "/dev/termination-log"],
             environment=sorted(repository.environment.items()),
             secrets=sorted(settings.secrets),
+            authority=_AUTHORITY_KEY if settings.authority else "",
             restricted=self._is_restricted(work.namespace),
             writes=work.kind == "restore",
             node=node,
@@ -152,7 +157,10 @@ class Jobs:
 
     def _secret(self, work: Work, job: dict[str, Any]) -> dict[str, Any]:
         owner = {"apiVersion": "batch/v1", "kind": "Job", "name": work.name, "uid": text(job, "metadata", "uid")}
-        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in self._settings.secrets.items()}
+        values = dict(self._settings.secrets)
+        if self._settings.authority:
+            values[_AUTHORITY_KEY] = self._settings.authority
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in values.items()}
         metadata = {
             "name": work.name,
             "namespace": work.namespace,

@@ -39,6 +39,7 @@ def _shared(function: F) -> F:
         click.option("--repository", required=True, metavar="URL", help="Of restic: s3:https://host/bucket/prefix."),
         click.option("--option", "options", multiple=True, metavar="NAME=VALUE", help="Of restic's own -o."),
         click.option("--insecure-tls", is_flag=True, help="Do not check the store's certificate."),
+        click.option("--ca-file", metavar="FILE", help="Certificates that vouch for the store."),
         click.option("--password-file", metavar="FILE", help=f"Its password; else it is in {PASSWORD}."),
         click.option("--result", metavar="FILE", help="Where the result is written too."),
     ):
@@ -57,6 +58,7 @@ def backup(
     repository: str,
     options: tuple[str, ...],
     insecure_tls: bool,
+    ca_file: str | None,
     password_file: str | None,
     result: str | None,
     cluster: str,
@@ -67,7 +69,7 @@ def backup(
     """Store all files of a volume."""
     folder = _folder(path)
     del backup  # the snapshot's tags make its line of history, so that only changes are read: the run names its id
-    password, words = _password(password_file), _words(options, insecure=insecure_tls)
+    password, words = _password(password_file), _words(options, insecure=insecure_tls, authority=ca_file)
     half = (folder / MARKER).exists()
 
     def work() -> Moved:
@@ -89,6 +91,7 @@ def restore(
     repository: str,
     options: tuple[str, ...],
     insecure_tls: bool,
+    ca_file: str | None,
     password_file: str | None,
     result: str | None,
     snapshot: str,
@@ -96,7 +99,7 @@ def restore(
     """Write the files of a snapshot into an empty volume. Started again, it goes on."""
     folder = _folder(path)
     marker = folder / MARKER
-    password, words = _password(password_file), _words(options, insecure=insecure_tls)
+    password, words = _password(password_file), _words(options, insecure=insecure_tls, authority=ca_file)
 
     def work() -> Moved:
         _claim_folder(folder, marker, snapshot)
@@ -155,6 +158,7 @@ def _password(file: str | None) -> str:
     return password
 
 
-def _words(options: tuple[str, ...], *, insecure: bool) -> list[str]:
+def _words(options: tuple[str, ...], *, insecure: bool, authority: str | None) -> list[str]:
     words = [word for option in options for word in ("-o", option)]
+    words += ["--cacert", authority] if authority else []
     return [*words, "--insecure-tls"] if insecure else words

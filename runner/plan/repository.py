@@ -43,7 +43,6 @@ def _s3(location: S3Location, key: str) -> Repository:
         key=key,
         options=options,
         environment={"AWS_DEFAULT_REGION": config.region} if config.region else {},
-        obstacle="objectStorage.caFile is not given to Jobs yet" if location.object_storage.ca_file else "",
     )
 
 

@@ -103,6 +103,10 @@ class Movers:
         with tempfile.TemporaryDirectory(dir=self._dir) as scratch:
             word = Path(scratch) / "termination-log"
             places = {"/volume": str(folder), "/dev/termination-log": str(word)}
+            for volume in container["volumeMounts"]:
+                if volume["name"] == "authority":
+                    (Path(scratch) / "ca.crt").write_text(secret["ca.crt"])
+                    places["/authority/ca.crt"] = str(Path(scratch) / "ca.crt")
             command = [places.get(part, part) for part in container["command"]]
             assert command[0] == "trysail", command
             environment = {"PATH": f"{self._restic}:{os.environ['PATH']}"}

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from tests.parts.csi import Csi
 from tests.parts.movers import Movers
 from tests.parts.nodes import Nodes
 from tests.parts.seaweedfs import SeaweedFS
+from tests.parts.tls import TlsFront
 from tests.real.conftest import environment
 from tests.real.places import Place
 from tests.real.trysail import Ended, Trysail, assert_no_secret
@@ -147,6 +149,30 @@ def test_a_file_that_cannot_be_stored_is_named(
     run = files.with_env(FILES_PASSWORD="changed")("run", "-f", file, "--auto-approve", code=3)
     assert "wrong password" in run.said
     assert "PartiallyFailed" in run.out
+
+
+def test_a_store_of_a_private_authority(
+    files: Trysail,
+    seaweedfs: SeaweedFS,
+    weed: Place,
+    control_plane: ControlPlane,
+    csi: Csi,
+    movers: Movers,
+    namespace: str,
+    tmp_path: Path,
+) -> None:
+    """Its certificate is on this machine alone: Jobs are given it, there and back."""
+    fill(csi.volume_path(csi.claim(namespace, "data")))
+    with TlsFront(seaweedfs.endpoint, tmp_path) as front:
+        location = weed.location | {"config": {"s3Url": front.endpoint, "s3ForcePathStyle": True}}
+        location["objectStorage"] = location["objectStorage"] | {"caFile": str(front.certificate)}
+        file = policy(files, replace(weed, location=location), namespace)
+        files("run", "-f", file, "--auto-approve")
+        assert ledger(weed)["data"]["outcome"] == "stored"
+        control_plane.kubectl("delete", "namespace", namespace, "--wait=true", "--timeout=90s")
+        assert "1 brought back" in files("restore", "latest", "-f", file, "--auto-approve").out
+    made = csi.volume_path(csi.handle(namespace, "data"))
+    assert (made / "notes.txt").read_text() == "before the backup"
 
 
 def test_the_movers_of_a_first_run_do_not_damage_their_repository(

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import replace
 
 import pytest
 
 from runner.adapters.mover import MoverSnapshots
-from runner.adapters.mover_jobs import CLAIMS, JOBS, NAMESPACES
+from runner.adapters.mover_jobs import CLAIMS, JOBS, NAMESPACES, SECRETS
 from tests.fakes.cluster import FakeCluster
 from tests.unit.adapters.mover_stage import SETTINGS, TAGS, listed, one, shop, volume
 
@@ -64,3 +65,27 @@ def test_a_strict_namespace_gets_a_mover_without_rights() -> None:
     assert rights["allowPrivilegeEscalation"] is False
     assert specs["shop"]["serviceAccountName"] == "mover"
     assert specs["shop"]["volumes"][0]["persistentVolumeClaim"]["readOnly"] is True
+
+
+def test_the_stores_own_authority_goes_along() -> None:
+    """In the Job's Secret, as a file; without one there is none."""
+    cluster = shop()
+    MoverSnapshots(cluster, replace(SETTINGS, authority="-----BEGIN CERTIFICATE-----")).start(volume(), TAGS)
+    spec = one(cluster, JOBS)["spec"]["template"]["spec"]
+    command = spec["containers"][0]["command"]
+    assert command[command.index("--ca-file") + 1] == "/authority/ca.crt"
+    assert spec["containers"][0]["volumeMounts"][-1] == {
+        "name": "authority",
+        "mountPath": "/authority",
+        "readOnly": True,
+    }
+    secret = one(cluster, SECRETS)
+    assert spec["volumes"][-1]["secret"] == {
+        "secretName": secret["metadata"]["name"],
+        "items": [{"key": "ca.crt", "path": "ca.crt"}],
+    }
+    assert base64.b64decode(secret["data"]["ca.crt"]) == b"-----BEGIN CERTIFICATE-----"
+    assert "ca.crt" not in {variable["name"] for variable in spec["containers"][0]["env"]}
+    other = shop()
+    MoverSnapshots(other, SETTINGS).start(volume(), TAGS)
+    assert [mount["name"] for mount in one(other, JOBS)["spec"]["template"]["spec"]["volumes"]] == ["volume", "scratch"]
