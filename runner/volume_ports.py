@@ -27,6 +27,11 @@ class VolumeSnapshotter(Protocol):
     engine's: nothing here waits for a snapshot to come along.
     """
 
+    @property
+    def cut_at_once(self) -> bool:
+        """Whether a snapshot has its point in time once `start` has answered, and not at some time after that."""
+        ...
+
     def prepare(self, volumes: Iterable[PlannedVolume]) -> None:
         """Is told of all volumes that snapshots will be asked for, to look at many at once; may do nothing."""
         ...

@@ -53,6 +53,8 @@ _Pair = tuple[dict[str, Any] | None, dict[str, Any] | None]
 class CsiSnapshots:
     """A VolumeSnapshotter. Each content is told to keep its data before its snapshot counts as cut."""
 
+    cut_at_once = False  # the driver is asked by a controller, some time later
+
     def __init__(self, cluster: Cluster) -> None:
         self._objects = Objects(cluster)
         self._drivers: dict[str, str] | None = None  # of each class, where `prepare` could see them

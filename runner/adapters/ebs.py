@@ -31,6 +31,8 @@ _DISK = (*_VOLUME, "VolumeType", "Size")
 class EbsVolumes:
     """A VolumeSnapshotter for the volumes of one account and region; and what EbsRestorer asks of them."""
 
+    cut_at_once = True  # docs.aws.amazon.com/ebs/latest/userguide/ebs-creating-snapshot.html
+
     def __init__(
         self,
         location: AwsSnapshotLocation,

@@ -23,6 +23,8 @@ _GOING = "a Job that failed is going away"
 class MoverSnapshots:
     """A VolumeSnapshotter. Its data lies in the repository, which is out of reach here: the Job alone is discarded."""
 
+    cut_at_once = False  # files are read for as long as it takes
+
     def __init__(self, cluster: Cluster, settings: MoverSettings) -> None:
         self._jobs, self._settings = Jobs(cluster, settings), settings
         self._lock, self._maker = Lock(), ""  # the claim whose mover makes the repository, where there is none

@@ -17,7 +17,7 @@ from runner.model.policy import BackupPolicy
 from runner.model.policy_set import ResolvedPolicy
 from runner.model.snapshot_location import SnapshotLocationSpec
 from runner.plan.backup import plan_backup
-from runner.plan.hooks import hooks_now
+from runner.plan.hooks_now import hooks_now
 from runner.plan.selection import Selection
 from runner.plan.stale import differences, policy_reasons, stale_reasons
 from runner.ports import ClusterReader, Executor
@@ -65,8 +65,11 @@ def recheck(
         now = make_plan(resolved, cluster, executor, retrier)
         reasons = stale_reasons(saved, now.plan, now.inventory)
         if not reasons:
-            hooks, changed = hooks_now(saved.hooks, now.plan.hooks)
-            return Planned(saved, now.inventory, (*differences(saved, now.plan), *changed), hooks)
+            hooks = hooks_now(saved.hooks, now.plan.hooks, now.inventory)
+            reasons = hooks.stale
+        if not reasons:
+            changed = (*differences(saved, now.plan), *hooks.differences)
+            return Planned(saved, now.inventory, changed, hooks.hooks)
     raise PlanStale(
         "the saved plan does not fit any more", reasons=reasons, hint="make a new one: trysail plan --out plan.json"
     )

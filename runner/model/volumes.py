@@ -77,9 +77,9 @@ class Snapshot(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     disk: Disk | None = None
 
     @property
-    def identity(self) -> tuple[str, str]:
+    def identity(self) -> tuple[str, str, str]:
         """What tells it from all others, from the moment when it is asked for: what stands for it, or its id."""
-        return (self.object, "") if self.object else ("", self.id)
+        return (self.provider, self.object, "" if self.object else self.id)
 
 
 class StoredVolume(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

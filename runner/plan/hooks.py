@@ -6,7 +6,7 @@ As in Velero, what a Pod's annotations ask for before (or after) its snapshots t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -50,7 +50,7 @@ def planned_hooks(picture: Picture, spec: BackupPolicySpec) -> Hooks:
     used: set[int] = set()
     for row in picture.rows(PODS):
         facts = row.facts
-        if not isinstance(facts, PodFacts) or facts.phase not in _RUNS or row.terminating:
+        if not isinstance(facts, PodFacts) or not runs(row, facts):
             continue
         claims = tuple(f"{row.namespace}/{claim}" for claim in facts.claims)
         if facts.frozen:
@@ -69,7 +69,7 @@ def planned_hooks(picture: Picture, spec: BackupPolicySpec) -> Hooks:
             planned += [msgspec.structs.replace(hook, claims=claims, order=at) for at, hook in enumerate(ordered)]
     empty = (hook.name for number, hook in enumerate(resources) if number not in used)
     return Hooks(
-        planned=tuple(sorted(planned, key=_key)),
+        planned=in_order(planned),
         warnings=tuple(warnings),
         broken=broken,
         # What Pods that may not be read would match is a gap, and nobody's mistake.
@@ -77,19 +77,14 @@ def planned_hooks(picture: Picture, spec: BackupPolicySpec) -> Hooks:
     )
 
 
-def hooks_now(
-    saved: Sequence[PlannedHook], now: Sequence[PlannedHook]
-) -> tuple[tuple[PlannedHook, ...], tuple[str, ...]]:
-    """Those of `now` that a plan made earlier has too, and what is otherwise, in words.
+def in_order(hooks: Iterable[PlannedHook]) -> tuple[PlannedHook, ...]:
+    """Pods by name, and their hooks as they are run."""
+    return tuple(sorted(hooks, key=lambda hook: (hook.namespace, hook.pod, hook.when == "post", hook.order)))
 
-    Pods come and go under other names: a hook is the same if all but the Pod's name and its claims is.
-    """
-    known = {_same(hook) for hook in saved}
-    kept = tuple(hook for hook in now if _same(hook) in known)
-    new = sorted({f"{_words(hook)} is new since the plan, and not run" for hook in now if _same(hook) not in known})
-    here = {_same(hook) for hook in now}
-    gone = sorted({f"{_words(hook)} has no Pod any more" for hook in saved if _same(hook) not in here})
-    return kept, (*new, *gone)
+
+def runs(row: Row, facts: PodFacts) -> bool:
+    """Whether a command can be run in a Pod."""
+    return facts.phase in _RUNS and not row.terminating
 
 
 def _means(hook: BackupHook, row: Row, facts: PodFacts) -> bool:
@@ -181,18 +176,6 @@ def _by(frozen: str) -> str:
         return f" by {_FROZEN.decode(frozen).backup}"
     except msgspec.DecodeError:
         return ""
-
-
-def _key(hook: PlannedHook) -> tuple[str, str, bool, int]:
-    return hook.namespace, hook.pod, hook.when == "post", hook.order
-
-
-def _same(hook: PlannedHook) -> tuple[object, ...]:
-    return (hook.namespace, hook.container, hook.when, hook.command, hook.on_error, hook.timeout, hook.why, hook.order)
-
-
-def _words(hook: PlannedHook) -> str:
-    return f"the {hook.when} hook {hook.command[0]} in {hook.namespace} ({hook.why})"
 
 
 class _Backup(msgspec.Struct):

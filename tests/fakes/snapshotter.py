@@ -51,6 +51,11 @@ class FakeSnapshotter:
     _lock: Lock = field(default_factory=Lock)
     _made: int = 0
 
+    @property
+    def cut_at_once(self) -> bool:
+        """See VolumeSnapshotter."""
+        return not self.cut_after
+
     def prepare(self, volumes: Iterable[PlannedVolume]) -> None:
         """See VolumeSnapshotter."""
         del volumes

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from tests.simulation.check import check
@@ -11,23 +11,25 @@ from tests.simulation.restore_check import check_restore
 from tests.simulation.restore_run import simulate_restore
 from tests.simulation.restore_ways import restore_ways
 from tests.simulation.run import simulate
+from tests.simulation.volume_check import check_volumes
+from tests.simulation.volume_run import simulate_volumes
+from tests.simulation.volume_ways import volume_ways
 from tests.simulation.ways import ways
 
 
 def main(seeds: list[str]) -> int:
     """Returns 1 where a rule is broken."""
     broken = 0
-    for seed in seeds:
-        story = simulate(int(seed))
-        print(*story.log, f"-- ways: {', '.join(sorted(ways(story)))}", sep="\n")  # noqa: T201 -- its purpose
-        broken |= _verdict(partial(check, story))
-        restored = simulate_restore(int(seed))
-        print(*restored.log, f"-- ways: {', '.join(sorted(restore_ways(restored)))}", sep="\n")  # noqa: T201
-        broken |= _verdict(partial(check_restore, restored))
+    for seed in map(int, seeds):
+        story, restored, volumes = simulate(seed), simulate_restore(seed), simulate_volumes(seed)
+        broken |= _verdict(story.log, ways(story), partial(check, story))
+        broken |= _verdict(restored.log, restore_ways(restored), partial(check_restore, restored))
+        broken |= _verdict(volumes.log, volume_ways(volumes), partial(check_volumes, volumes))
     return broken
 
 
-def _verdict(judged: Callable[[], None]) -> int:
+def _verdict(log: Sequence[str], went: Iterable[str], judged: Callable[[], None]) -> int:
+    print(*log, f"-- ways: {', '.join(sorted(went))}", sep="\n")  # noqa: T201 -- its purpose
     try:
         judged()
     except AssertionError as error:

@@ -15,6 +15,10 @@ from tests.simulation.restore_check import check_restore
 from tests.simulation.restore_run import simulate_restore
 from tests.simulation.restore_ways import RESTORE_WAYS, restore_ways
 from tests.simulation.run import simulate
+from tests.simulation.volume_check import check_volumes
+from tests.simulation.volume_run import simulate_volumes
+from tests.simulation.volume_ways import WAYS as VOLUME_WAYS
+from tests.simulation.volume_ways import volume_ways
 from tests.simulation.ways import WAYS, ways
 
 _BLOCK = 20  # seeds a test
@@ -42,6 +46,12 @@ def test_every_seed_is_restored_by_the_rules(block: range) -> None:
     assert not broken, "\n".join([*broken, "replay with: python -m tests.simulation SEED"])
 
 
+def test_every_seed_keeps_volumes_by_the_rules(block: range) -> None:
+    """Whatever fails or dies: nobody stays frozen, each backup has what it names, and no snapshot is nobody's."""
+    broken = [wrong for seed in block if (wrong := _judged_volumes(seed)[0])]
+    assert not broken, "\n".join([*broken, "replay with: python -m tests.simulation SEED"])
+
+
 def test_the_seeds_reach_everything() -> None:
     """Among the seeds of every day, each way that a run can go and each fault is met."""
     met = frozenset[str]().union(*(_judged(seed)[1] for seed in range(_EVERYDAY)))
@@ -54,12 +64,20 @@ def test_the_seeds_reach_all_of_restore() -> None:
     assert not RESTORE_WAYS - met
 
 
+def test_the_seeds_reach_all_of_volumes() -> None:
+    """Among the seeds of every day, each way that runs of volumes can go and each fault is met."""
+    met = frozenset[str]().union(*(_judged_volumes(seed)[1] for seed in range(_EVERYDAY)))
+    assert not VOLUME_WAYS - met
+
+
 def test_a_seed_replays() -> None:
     """The same seed has the same story, call by call."""
     for seed in range(0, _EVERYDAY, 10):
         assert simulate(seed).log == simulate(seed).log
     for seed in range(5, _EVERYDAY, 20):
         assert simulate_restore(seed).log == simulate_restore(seed).log
+    for seed in range(0, _EVERYDAY, 10):
+        assert simulate_volumes(seed).log == simulate_volumes(seed).log
 
 
 @pytest.mark.slow
@@ -95,3 +113,14 @@ def _judged_restore(seed: int) -> tuple[str, frozenset[str]]:
     except AssertionError as error:
         return f"seed {seed}, restored: {error}\n  {story.last.ending}", restore_ways(story)
     return "", restore_ways(story)
+
+
+@cache
+def _judged_volumes(seed: int) -> tuple[str, frozenset[str]]:
+    """The same of its volumes."""
+    story = simulate_volumes(seed)
+    try:
+        check_volumes(story)
+    except AssertionError as error:
+        return f"seed {seed}, volumes: {error}\n  {story.last.ending}", volume_ways(story)
+    return "", volume_ways(story)

@@ -60,14 +60,24 @@ class Held:
                 self._try(taken, "tidying up after", self.snapshotters[taken.volume.method].tidy)
 
     def drop_unnamed(self, ledger: Iterable[StoredVolume]) -> None:
-        """Deletes what was made and stands in no line: failed ones, and those made twice since an answer was lost.
-
-        Not what was taken over: it still carries the plan's tags, so that the next run can take it over as well.
-        """
+        """Deletes what stands in no line: what has failed, and what was made twice since an answer was lost."""
         named = {line.snapshot.identity for line in ledger if line.snapshot is not None}
         self._made += self._made_twice(named)
-        for taken in self._made:
-            if taken.snapshot.identity not in named and not taken.dropped:
+        self._drop(taken for taken in (*self._made, *self._adopted) if taken.snapshot.identity not in named)
+
+    def give_up(self) -> None:
+        """Deletes what this run has made. What it took over stays for the next run of the plan, and is told."""
+        self._made += self._made_twice(set())
+        self._drop(self._made)
+        for taken in self._adopted:
+            if not taken.dropped:
+                what = taken.snapshot.id or taken.snapshot.object
+                message = f"a snapshot stays for the next run of this plan: {what} of {taken.volume.name}"
+                self.log.notice(Warned(message=message))
+
+    def _drop(self, snapshots: Iterable[Taken]) -> None:
+        for taken in snapshots:
+            if not taken.dropped:
                 taken.dropped = True
                 self._discard(taken)
 
@@ -82,7 +92,7 @@ class Held:
             self.log.notice(Warned(message=message))
             return None
 
-    def _made_twice(self, named: set[tuple[str, str]]) -> list[Taken]:
+    def _made_twice(self, named: set[tuple[str, str, str]]) -> list[Taken]:
         """Where an answer was lost: what carries the tags of this run, and nobody has noted."""
         known = named | {taken.snapshot.identity for taken in (*self._made, *self._adopted)}
         twice = []

@@ -34,11 +34,11 @@ class Left:
         rest = (words_of(one) for one in self.adoptable.values() if one.snapshot.identity not in theirs)
         return tuple(sorted([*self.orphans, *rest]))
 
-    def of(self, volumes: Sequence[PlannedVolume]) -> tuple[FoundSnapshot, ...] | None:
-        """The snapshots of a whole group; None where one lacks: a group has one point in time, or none."""
+    def of(self, volumes: Sequence[PlannedVolume]) -> tuple[FoundSnapshot, ...]:
+        """The snapshots of a whole group; none where one lacks: a group has one point in time."""
         found = [self.adoptable.get((volume.method, volume.uid)) for volume in volumes]
         whole = tuple(one for one in found if one is not None)
-        return whole if whole and len(whole) == len(found) else None
+        return whole if len(whole) == len(found) else ()
 
 
 def look_for_left(

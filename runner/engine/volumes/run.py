@@ -18,7 +18,7 @@ import msgspec
 from runner.engine.retry import Retrier
 from runner.engine.volumes.freeze import Freezer, Frozen
 from runner.engine.volumes.held import Held
-from runner.engine.volumes.left import look_for_left
+from runner.engine.volumes.left import Left, look_for_left
 from runner.engine.volumes.taking import Taken, Taking
 from runner.errors import Cancelled, TrysailError, VolumeError
 from runner.model.duration import seconds
@@ -84,7 +84,7 @@ class VolumeRun:
                 self._impossible[method] = problem
                 del used[method]
         left = look_for_left(self.tags, used, self.committed, self.retrier, self.clock, self.log)
-        found = [(group, left.of(self._possible(group)) or ()) for group in groups(kept, self.hooks)]
+        found = [(group, self._of_dead_run(group, left)) for group in groups(kept, self.hooks)]
         for orphan in left.nobodys(one for _, of_group in found for one in of_group):
             self.log.notice(Warned(message=f"a snapshot was left behind: {orphan}"))
         for group, of_group in found:
@@ -125,7 +125,7 @@ class VolumeRun:
         for pending in self._pending:
             if not pending.cancel():
                 self._wait(pending)
-        self._held.drop_unnamed(())
+        self._held.give_up()
 
     def _prepare(self, snapshotter: VolumeSnapshotter, volumes: Sequence[PlannedVolume]) -> str:
         """What would go wrong for each volume goes wrong here once: then nobody is frozen for it, or waits."""
@@ -136,6 +136,13 @@ class VolumeRun:
         except TrysailError as error:
             return f"{error.message} ({error.hint})" if error.hint else error.message
         return ""
+
+    def _of_dead_run(self, group: Group, left: Left) -> tuple[FoundSnapshot, ...]:
+        """What a killed run has left of a group, if this run may name it."""
+        volumes = self._possible(group)
+        if group.pre and not all(self.ports.snapshotters[volume.method].cut_at_once for volume in volumes):
+            return ()  # it was frozen when they were asked for; whether still when they were cut, nobody knows
+        return left.of(volumes)
 
     # one group, on a worker
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import msgspec
 import pytest
 
 from runner.model.hooks import PlannedHook
 from runner.model.inventory import Row, Unreadable
 from runner.model.plan import Plan
-from runner.plan.hooks import hooks_now
 from tests.unit.plan.build import SNAPSHOT_LOCATION, claim, planned, pod, seen, volume
 
 CLAIMS = [claim("data", "pv-1"), claim("logs", "pv-2")]
@@ -221,38 +219,3 @@ def test_what_is_skipped_stays_skipped() -> None:
 def test_a_frozen_pod_is_a_warning(frozen: str, by: str) -> None:
     """It was left so by a run that was killed; the next one thaws it."""
     assert shop(db(frozen=frozen)).warnings == (f"shop/db-0 was left frozen{by}: the run thaws it first",)
-
-
-# later
-
-
-def test_pods_come_back_under_other_names() -> None:
-    """A hook is the same whatever its Pod is called and mounts: those of now are run."""
-    hooks = [hook(pre=["sync"], post=["thaw"])]
-    saved, now = shop(db("db-x"), hooks=hooks).hooks, shop(db("db-y", "logs"), db("db-z"), hooks=hooks).hooks
-    assert hooks_now(saved, now) == (now, ())
-    assert shop(db("db-x"), hooks=hooks).basis == shop(db("db-y"), hooks=hooks).basis
-
-
-def test_other_hooks_are_differences() -> None:
-    """What is new is not run, since nobody has seen it; what is gone is said."""
-    before = shop(db(), hooks=[hook(pre=["sync"])])
-    after = shop(db(hooks=annotated(command="rm")))
-    kept, changed = hooks_now(before.hooks, after.hooks)
-    assert kept == ()
-    assert changed == (
-        "the pre hook rm in shop (annotation pre.hook.backup.trysail.dev/command) is new since the plan, and not run",
-        "the pre hook sync in shop (hooks.resources freeze) has no Pod any more",
-    )
-    assert before.basis != after.basis
-
-
-@pytest.mark.parametrize(
-    "change", [{"container": "x"}, {"command": ("x",)}, {"timeout": 1.0}, {"on_error": "continue"}, {"when": "post"}]
-)
-def test_whatever_else_is_other_makes_another_hook(change: dict[str, Any]) -> None:
-    """Container, command, limits and time are as planned, or the hook is not run."""
-    saved = shop(db(), hooks=[hook(pre=["sync"])]).hooks
-    now = tuple(msgspec.structs.replace(one, **change) for one in saved)
-    kept, changed = hooks_now(saved, now)
-    assert (kept, len(changed)) == ((), 2)

@@ -7,7 +7,7 @@ from hypothesis import given
 from runner.model.inventory import ClaimFacts, Inventory, PodFacts, VolumeFacts
 from runner.model.policy_set import ResolvedPolicy
 from runner.plan.backup import plan_backup
-from runner.plan.hooks import hooks_now
+from runner.plan.hooks_now import HooksNow, hooks_now
 from runner.plan.needs import CLAIMS, PODS, VOLUMES
 from runner.plan.picture import Picture, look
 from runner.plan.relations import relate
@@ -93,4 +93,4 @@ def test_a_plan_fits_the_cluster_that_it_was_made_from(resolved: ResolvedPolicy,
     now = plan_backup(resolved, collected)
     assert stale_reasons(plan, now, collected) == ()
     assert differences(plan, now) == ()
-    assert hooks_now(plan.hooks, now.hooks) == (plan.hooks, ())
+    assert hooks_now(plan.hooks, now.hooks, collected) == HooksNow(plan.hooks)
