@@ -112,8 +112,11 @@ class FakeSnapshotter:
             kept = self.kept.get(found.snapshot.id)
             if kept is None:
                 raise SnapshotNotFound(f"{found.snapshot.id} is gone")
+            now = self._now(kept)
+            if now.state == "failed":
+                raise SnapshotNotFound(f"{now.id} cannot be used: {now.reason}")
             kept.tags = tags
-            return self._now(kept)
+            return now
 
     def discard(self, snapshot: Snapshot) -> None:
         """See VolumeSnapshotter."""

@@ -8,7 +8,7 @@ from typing import Any
 from runner.errors import ExitCode, VolumeError
 from runner.model.plan import Plan
 from runner.plan.volume_groups import groups
-from tests.simulation.volume_run import VolumeAttempt, VolumeStory, named, records
+from tests.simulation.volume_run import VolumeAttempt, VolumeStory
 from tests.simulation.volume_world import Key, VolumeWorld
 
 Line = dict[str, Any]
@@ -19,7 +19,7 @@ def check_volumes(story: VolumeStory) -> None:
     for attempt in story.attempts:
         assert not attempt.unmarked, f"{attempt.name} left {attempt.unmarked} frozen, and unmarked"
         _told_the_truth(attempt)
-    for name, record in records(story.world):
+    for name, record in story.world.records():
         plan = next(attempt.plan for attempt in story.attempts if attempt.name == name)
         assert plan is not None
         _holds_what_it_says(story.world, name, plan, record["volumes"])
@@ -69,7 +69,7 @@ def _key(line: Line) -> Key:
 
 def _all_are_named(story: VolumeStory) -> None:
     """Every snapshot that is left is in a backup, or somebody was told of it."""
-    known = named(story.world)
+    known = story.world.named()
     for provider in story.world.providers.values():
         for snapshot, kept in provider.kept.items():
             assert (provider.provider, snapshot) in known or any(_tells(story, snapshot, kept.tags.backup)), (
@@ -83,7 +83,7 @@ def _tells(story: VolumeStory, snapshot: str, backup: str) -> Iterator[bool]:
     for attempt in story.attempts:
         if attempt.name == backup:
             yield any(
-                f"deleting the snapshot {snapshot} " in message or "second snapshot cannot be seen" in message
+                f"the snapshot {snapshot} of " in message or "second snapshot cannot be seen" in message
                 for message in attempt.warnings
             )
 

@@ -63,6 +63,8 @@ class VolumeFaults:
         self.committed = False  # the manifest was written, heard of or not
         self.clock = SimulatedClock()  # its run's own takes the place
         self.in_worker: Callable[[], bool] = lambda: False
+        self.visitor: Callable[[], None] = lambda: None
+        self.visit = 0  # from this call to a provider on, somebody else's run is due
         self.random, self.weather = random, weather
         self._end = end
         self._counts: Counter[str] = Counter()
@@ -76,6 +78,9 @@ class VolumeFaults:
         """Before a call to a port, which has no effect where this raises."""
         self.touched(f"{port}: {what}")
         self._count(port, what)
+        # Nobody can take over what is on its way out: no provider deletes only what still has a certain tag.
+        if port == "provider" and 0 < self.visit <= self._counts[port] and not what.startswith("discard"):
+            self.visitor()
         self.clock.advance(self.random.expovariate(20))
         chance = self.random.random()
         if chance < self.weather.passing:

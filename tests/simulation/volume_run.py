@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from random import Random
-from typing import Any
 
-from runner.archive.layout import MANIFEST, VOLUMES
 from runner.engine.execute import Ports, execute
 from runner.engine.planning import Planned, make_plan, recheck
 from runner.engine.retry import Retrier
@@ -25,7 +22,7 @@ from tests.fakes.faulty import FaultyStore
 from tests.fakes.observer import RecordingObserver
 from tests.simulation.faults import Died, End
 from tests.simulation.volume_faults import VolumeFaults, Weather
-from tests.simulation.volume_world import FaultyProvider, Key, VolumeWorld, WorldExec
+from tests.simulation.volume_world import FaultyProvider, VolumeWorld, WorldExec
 
 LAST, ANEW = "last", "anew"
 _WRITES = frozenset({"create", "apply", "merge", "delete"})
@@ -45,6 +42,7 @@ class VolumeAttempt:
         ]
         self.faults.in_worker = lambda: any(executor.depth for executor in self.executors)
         self.observer = RecordingObserver(self.faults.touched)
+        self.visited = False
         self.plan: Plan | None = None
         self.result: Result | None = None
         self.error: TrysailError | None = None
@@ -53,8 +51,10 @@ class VolumeAttempt:
 
     def run(self, saved: Plan | None) -> None:
         """Plans and executes, as `trysail run` does."""
-        cluster = self.world.cluster
+        cluster, living = self.world.cluster, self.world.living
+        before = cluster.on_call, cluster.after_call
         cluster.on_call, cluster.after_call = self._called, self._answered
+        living.add(self.name)
         try:
             planned = self._planned(saved)
             self.plan = planned.plan
@@ -64,7 +64,8 @@ class VolumeAttempt:
         except Died:
             pass
         finally:
-            cluster.on_call = cluster.after_call = lambda _: None
+            cluster.on_call, cluster.after_call = before
+            living.discard(self.name)
         self.frozen = sorted(self.world.frozen)
         self.unmarked = [pod for pod in self.frozen if not self.world.recorded(pod)]
 
@@ -109,7 +110,7 @@ class VolumeAttempt:
             protecting=Protecting(providers, {}, *others),
             exec=WorldExec(world, faults),
             holder=self.name,
-            alive=lambda holder: holder == self.name,
+            alive=lambda holder: holder in world.living,
             redact=lambda text: text,
         )
         store = FaultyStore(world.store, faults)
@@ -146,10 +147,12 @@ def simulate_volumes(seed: int) -> VolumeStory:
     begin = 0.0
     for number in range(draw.randint(1, 3)):
         attempt = VolumeAttempt(f"run-{number}", world, draw, _any_weather(draw), _any_end(draw), begin)
-        story.attempts.append(attempt)
+        if draw.random() < 0.2:
+            attempt.faults.visit, attempt.faults.visitor = draw.randint(1, 15), partial(_visit, story, attempt, draw)
         attempt.run(story.saved)
+        story.attempts.append(attempt)
         begin = attempt.clock.passed + draw.choice((10.0, 300.0, 7200.0))
-        world.change(draw, named(world))
+        world.change(draw)
     story.attempts.append(VolumeAttempt(LAST, world, draw, Weather(), None, begin))
     story.last.run(story.saved)
     if isinstance(story.last.error, PlanStale):
@@ -158,18 +161,18 @@ def simulate_volumes(seed: int) -> VolumeStory:
     return story
 
 
-def records(world: VolumeWorld) -> Iterator[tuple[str, dict[str, Any]]]:
-    """volumes.json of each backup that is committed, by its name."""
-    for key in sorted(world.store.objects):
-        folder, _, file = key.rpartition("/")
-        if file == MANIFEST:
-            yield folder.rpartition("/")[2], json.loads(world.store.objects[f"{folder}/{VOLUMES}"])
+def _visit(story: VolumeStory, first: VolumeAttempt, draw: Random) -> None:
+    """In the middle of a run, another one of the same policy takes place, from its beginning to its end.
 
-
-def named(world: VolumeWorld) -> set[Key]:
-    """Snapshots that a backup names."""
-    lines = [line for _, record in records(world) for line in record["volumes"]]
-    return {(line["snapshot"]["provider"], line["snapshot"]["id"]) for line in lines if "snapshot" in line}
+    Not while the first has a Pod frozen, which the other would wait for.
+    """
+    if first.visited or any(map(story.world.recorded, story.world.pods)):
+        return
+    first.visited = True
+    name = f"{first.name}-visitor"
+    visitor = VolumeAttempt(name, story.world, draw, _any_weather(draw), _any_end(draw), first.clock.passed)
+    visitor.run(story.saved)
+    story.attempts.append(visitor)
 
 
 def _saved(world: VolumeWorld) -> Plan:

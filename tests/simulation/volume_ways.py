@@ -26,7 +26,9 @@ EVENTS = (
     "asked for twice, and one deleted",
     "thawed by the next run",
     "not taken, since it could not be frozen",
-    "taken over, and left to the next run",
+    "taken over, and given back",
+    "taken over by another run meanwhile",
+    "two runs at once",
 )
 FAULTS = (
     "ClusterBusy",
@@ -81,7 +83,9 @@ def _events(attempt: VolumeAttempt) -> Iterator[str]:
         "left behind, and named": bool(left),
         "half a group left behind": _half(attempt, left),
         "could not be taken over, and made anew": _told(attempt, "a snapshot cannot be taken over"),
-        "taken over, and left to the next run": _told(attempt, "a snapshot stays for the next run"),
+        "taken over, and given back": _told(attempt, "stays, under the name of"),
+        "taken over by another run meanwhile": _told(attempt, "stays: another run"),
+        "two runs at once": attempt.visited,
         "thawed by the next run": _told(attempt, "and is thawed"),
         "asked for twice, and one deleted": attempt.result is not None
         and any(call.startswith("provider: discard") for call in attempt.faults.trace)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from random import Random
 from typing import Any
 
+from runner.archive.layout import MANIFEST, VOLUMES
 from runner.errors import ExecTimedOut
 from runner.model.location import S3Location
 from runner.model.policy import BackupPolicy
@@ -52,6 +54,7 @@ class VolumeWorld:
         self.frozen: set[str] = set()
         self.freezes: Counter[str] = Counter()
         self.states: dict[Key, list[frozenset[tuple[str, int]]]] = {}
+        self.living: set[str] = set()  # runs that go on
         self.matters = random.random() < 0.8  # hooks: onError fail
         self.cluster = FakeCluster(serves=_SERVES)
         self.providers: dict[Method, FakeSnapshotter] = {
@@ -84,13 +87,25 @@ class VolumeWorld:
         pod = {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec, "status": {"phase": "Running"}}
         self.cluster.put(pod)
 
-    def change(self, random: Random, named: Iterable[Key]) -> None:
-        """Between two runs: a Pod begins anew, perhaps with another hook, or a snapshot goes that no backup `named`."""
+    def records(self) -> Iterator[tuple[str, Object]]:
+        """volumes.json of each backup that is committed, by its name."""
+        for key in sorted(self.store.objects):
+            folder, _, file = key.rpartition("/")
+            if file == MANIFEST:
+                yield folder.rpartition("/")[2], json.loads(self.store.objects[f"{folder}/{VOLUMES}"])
+
+    def named(self) -> set[Key]:
+        """Snapshots that a backup names."""
+        lines = [line for _, record in self.records() for line in record["volumes"]]
+        return {(line["snapshot"]["provider"], line["snapshot"]["id"]) for line in lines if "snapshot" in line}
+
+    def change(self, random: Random) -> None:
+        """Between two runs: a Pod begins anew, perhaps with another hook, or a snapshot goes that no backup names."""
         if self.pods and random.random() < 0.1:
             own = {"pre.hook.backup.trysail.dev/command": '["freeze"]'} if random.random() < 0.3 else {}
             self.start_pod(random.choice(sorted(self.pods)), **own)
         for provider in self.providers.values():
-            taken = {id_ for kind, id_ in named if kind == provider.provider}
+            taken = {id_ for kind, id_ in self.named() if kind == provider.provider}
             spare = sorted(provider.kept.keys() - taken)
             if spare and random.random() < 0.1:
                 del provider.kept[random.choice(spare)]
@@ -202,7 +217,8 @@ class FaultyProvider:
     def adopt(self, found: FoundSnapshot, tags: RunTags) -> Snapshot:
         """See VolumeSnapshotter."""
         self._begin(f"adopt {found.snapshot.id}")
-        if self._faults.random.random() < _VANISHES:
+        own = (found.snapshot.provider, found.snapshot.id) in self._world.named() or found.backup in self._world.living
+        if not own and self._faults.random.random() < _VANISHES:
             self._inner.kept.pop(found.snapshot.id, None)
             self._faults.meet("snapshot gone behind our back")
         adopted = self._inner.adopt(found, tags)

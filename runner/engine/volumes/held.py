@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from threading import Lock
 
+import msgspec
+
 from runner.engine.retry import Retrier
 from runner.engine.volumes.left import words_of
 from runner.engine.volumes.taking import Taken
-from runner.errors import Cancelled, TrysailError
+from runner.errors import Cancelled, SnapshotNotFound, TrysailError
 from runner.model.event import Warned
 from runner.model.volumes import FoundSnapshot, Method, PlannedVolume, RunTags, Snapshot, StoredVolume
 from runner.ports import Observer
@@ -41,10 +43,10 @@ class Held:
             self._in_doubt.append(volume)
 
     def adopt(self, volumes: Sequence[PlannedVolume], found: Sequence[FoundSnapshot]) -> list[Taken]:
-        """Takes over a whole group, or nothing: a part of it is of no use, and is deleted."""
+        """Takes over a whole group, or nothing: a part of it is of no use, and is given back."""
         adopted = [taken for pair in zip(volumes, found, strict=True) if (taken := self._adopt(*pair)) is not None]
         if len(adopted) < len(found):
-            # At once: they carry this run's tags now, and would be taken for the new ones if an answer were lost.
+            # At once: they carry this run's name now, and would be taken for the new ones if an answer were lost.
             for taken in adopted:
                 self._discard(taken)
             return []
@@ -57,34 +59,48 @@ class Held:
         wanted = set(methods)
         for taken in (*self._made, *self._adopted):
             if taken.volume.method in wanted:
-                self._try(taken, "tidying up after", self.snapshotters[taken.volume.method].tidy)
+                try:
+                    self._call(taken, "tidying up after", self.snapshotters[taken.volume.method].tidy)
+                except TrysailError as error:  # a signal too: the backup is there, and the run all but over
+                    self._failed(taken, "tidying up after", error)
 
     def drop_unnamed(self, ledger: Iterable[StoredVolume]) -> None:
-        """Deletes what stands in no line: what has failed, and what was made twice since an answer was lost."""
+        """Deletes what stands in no line: what has failed, and what was made twice since an answer was lost.
+
+        What was taken over is given back to its run, which may go on after all: it is never deleted here.
+        """
         named = {line.snapshot.identity for line in ledger if line.snapshot is not None}
         self._made += self._made_twice(named)
-        self._drop(taken for taken in (*self._made, *self._adopted) if taken.snapshot.identity not in named)
+        unnamed = [taken for taken in (*self._made, *self._adopted) if taken.snapshot.identity not in named]
+        left = [taken for taken in unnamed if not taken.dropped]
+        for method in sorted({taken.volume.method for taken in left}):
+            self._drop(method, [taken for taken in left if taken.volume.method == method])
 
-    def give_up(self) -> None:
-        """Deletes what this run has made. What it took over stays for the next run of the plan, and is told."""
-        self._made += self._made_twice(set())
-        self._drop(self._made)
-        for taken in self._adopted:
-            if not taken.dropped:
-                what = taken.snapshot.id or taken.snapshot.object
-                message = f"a snapshot stays for the next run of this plan: {what} of {taken.volume.name}"
-                self.log.notice(Warned(message=message))
-
-    def _drop(self, snapshots: Iterable[Taken]) -> None:
-        for taken in snapshots:
-            if not taken.dropped:
-                taken.dropped = True
+    def _drop(self, method: Method, left: Sequence[Taken]) -> None:
+        try:
+            theirs = self._others(method)
+        except Cancelled:
+            raise
+        except TrysailError as error:
+            for taken in left:
+                self._tell(taken, f"stays: whose it is by now cannot be seen: {error.message}")
+            return
+        for taken in left:
+            if taken.snapshot.identity in theirs:
+                self._tell(taken, "stays: another run has taken it over, and may name it")
+            else:
                 self._discard(taken)
+            taken.dropped = True
+
+    def _others(self, method: Method) -> set[tuple[str, str, str]]:
+        """What carries the tags of this policy, and another run's name."""
+        found = self.retrier.call("snapshots of this policy", partial(self.snapshotters[method].found, self.tags))
+        return {one.snapshot.identity for one in found if one.backup != self.tags.backup}
 
     def _adopt(self, volume: PlannedVolume, found: FoundSnapshot) -> Taken | None:
         adopt = partial(self.snapshotters[volume.method].adopt, found, self.tags)
         try:
-            return Taken(volume, self.retrier.call(f"taking over the snapshot of {volume.name}", adopt))
+            return Taken(volume, self.retrier.call(f"taking over the snapshot of {volume.name}", adopt), found)
         except Cancelled:
             raise
         except TrysailError as error:
@@ -114,13 +130,34 @@ class Held:
         return twice
 
     def _discard(self, taken: Taken) -> None:
-        self._try(taken, "deleting", self.snapshotters[taken.volume.method].discard)
-
-    def _try(self, taken: Taken, doing: str, work: Callable[[Snapshot], None]) -> None:
+        doing = "deleting" if taken.found is None else "giving back"
         try:
-            self.retrier.call(f"{doing} the snapshot of {taken.volume.name}", partial(work, taken.snapshot))
+            self._call(taken, doing, partial(self._away, taken))
+        except Cancelled:
+            raise  # whoever tidies up after that begins anew
         except TrysailError as error:
-            what = taken.snapshot.id or taken.snapshot.object
-            self.log.notice(
-                Warned(message=f"{doing} the snapshot {what} of {taken.volume.name} failed: {error.message}")
-            )
+            self._failed(taken, doing, error)
+
+    def _away(self, taken: Taken, snapshot: Snapshot) -> None:
+        snapshotter, found = self.snapshotters[taken.volume.method], taken.found
+        if found is None:
+            snapshotter.discard(snapshot)
+            return
+        try:
+            snapshotter.adopt(found, msgspec.structs.replace(self.tags, backup=found.backup))
+        except SnapshotNotFound:  # or it is of no use to anybody
+            snapshotter.discard(snapshot)
+        else:
+            self._tell(taken, f"stays, under the name of {found.backup}, which never finished (or still goes on)")
+
+    def _call(self, taken: Taken, doing: str, work: Callable[[Snapshot], None]) -> None:
+        self.retrier.call(f"{doing} the snapshot of {taken.volume.name}", partial(work, taken.snapshot))
+
+    def _failed(self, taken: Taken, doing: str, error: TrysailError) -> None:
+        what = taken.snapshot.id or taken.snapshot.object
+        message = f"{doing} the snapshot {what} of {taken.volume.name} failed: {error.message}"
+        self.log.notice(Warned(message=message))
+
+    def _tell(self, taken: Taken, what: str) -> None:
+        snapshot = taken.snapshot.id or taken.snapshot.object
+        self.log.notice(Warned(message=f"the snapshot {snapshot} of {taken.volume.name} {what}"))

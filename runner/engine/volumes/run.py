@@ -125,7 +125,7 @@ class VolumeRun:
         for pending in self._pending:
             if not pending.cancel():
                 self._wait(pending)
-        self._held.give_up()
+        self._held.drop_unnamed(())
 
     def _prepare(self, snapshotter: VolumeSnapshotter, volumes: Sequence[PlannedVolume]) -> str:
         """What would go wrong for each volume goes wrong here once: then nobody is frozen for it, or waits."""

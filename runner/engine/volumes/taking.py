@@ -10,7 +10,7 @@ import msgspec
 
 from runner.engine.retry import Retrier
 from runner.errors import TrysailError
-from runner.model.volumes import Method, PlannedVolume, RunTags, Snapshot, StoredVolume
+from runner.model.volumes import FoundSnapshot, Method, PlannedVolume, RunTags, Snapshot, StoredVolume
 from runner.ports import Clock
 from runner.volume_ports import VolumeSnapshotter
 
@@ -23,7 +23,8 @@ class Taken:
 
     volume: PlannedVolume
     snapshot: Snapshot
-    dropped: bool = False  # deleted, since no line of the ledger names it
+    found: FoundSnapshot | None = None  # as it was before this run took it over
+    dropped: bool = False  # deleted or given back, since no line of the ledger names it
 
 
 @dataclass(frozen=True)
