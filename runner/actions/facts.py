@@ -13,6 +13,7 @@ import msgspec
 from runner.actions.storage_facts import (
     ClaimSpec,
     PodSpec,
+    Quantity,
     claim_facts,
     pod_facts,
     snapshot_class_facts,
@@ -44,7 +45,7 @@ class _Name(msgspec.Struct, rename="camel"):
 
 class _Status(msgspec.Struct):
     phase: str = ""
-    capacity: dict[str, str] | None = None
+    capacity: dict[str, Quantity] | None = None
 
 
 class _Noted(_Metadata):

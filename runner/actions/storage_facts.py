@@ -19,6 +19,7 @@ DEFAULT_CLASS = "snapshot.storage.kubernetes.io/is-default-class"
 _HOOKS = tuple(f"{when}.{group}/" for group in HOOK_GROUPS for when in ("pre", "post"))
 
 Annotations = dict[str, str] | None
+Quantity = str | int | float  # an API server hands out texts, and takes `storage: 1073741824` from a manifest as well
 
 
 class _ClaimSource(msgspec.Struct, rename="camel"):
@@ -29,10 +30,16 @@ class _Source(msgspec.Struct, rename="camel"):
     """What is read of a volume's source, whichever it is."""
 
     medium: str | None = None
-    size_limit: str | int | float | None = None
+    size_limit: Quantity | None = None
     server: str | None = None
     path: str | None = None
+
+
+class _InlineCsi(msgspec.Struct, rename="camel"):
+    """A CSI volume that is written into a Pod."""
+
     driver: str | None = None
+    volume_attributes: dict[str, str] | None = None
 
 
 class ContainerName(msgspec.Struct):
@@ -52,7 +59,7 @@ class PodSpec(msgspec.Struct, rename="camel"):
 
 
 class _Requests(msgspec.Struct):
-    requests: dict[str, str] | None = None
+    requests: dict[str, Quantity] | None = None
 
 
 class ClaimSpec(msgspec.Struct, rename="camel"):
@@ -80,14 +87,15 @@ class _Name(msgspec.Struct):
     namespace: str = ""
 
 
-def claim_facts(spec: ClaimSpec, annotations: Annotations, phase: str, capacity: dict[str, str] | None) -> ClaimFacts:
+def claim_facts(
+    spec: ClaimSpec, annotations: Annotations, phase: str, capacity: dict[str, Quantity] | None
+) -> ClaimFacts:
     """What decisions need of a claim."""
-    asked = (spec.resources.requests or {}).get("storage", "")
     notes = annotations or {}
     return ClaimFacts(
         volume=spec.volume_name,
         storage_class=spec.storage_class_name or "",
-        capacity=(capacity or {}).get("storage") or asked,
+        capacity=_storage(capacity) or _storage(spec.resources.requests),
         phase=phase,
         access_modes=tuple(spec.access_modes or ()),
         volume_mode=spec.volume_mode,
@@ -124,11 +132,11 @@ def volume_facts(spec: dict[str, msgspec.Raw]) -> VolumeFacts:
     elif kind:
         found = _SOURCE.decode(spec[kind]) or _Source()
     claim = (_NAME.decode(spec["claimRef"]) if "claimRef" in spec else None) or _Name()
-    capacity = (_TEXTS.decode(spec["capacity"]) if "capacity" in spec else None) or {}
+    capacity = _QUANTITIES.decode(spec["capacity"]) if "capacity" in spec else None
     return VolumeFacts(
         claim=f"{claim.namespace}/{claim.name}" if claim.name else "",
         storage_class=_text(spec.get("storageClassName")),
-        capacity=capacity.get("storage", ""),
+        capacity=_storage(capacity),
         source=source,
         handle=handle,
         type=kind,
@@ -183,16 +191,23 @@ def _within(name: str, volume: dict[str, msgspec.Raw]) -> PodVolume | None:
     if not kind:
         # Where a volume names no source, the API server makes it an emptyDir.
         return None if len(volume) > 1 else PodVolume(name=name, type="emptyDir")
+    if kind == "csi":
+        csi = _INLINE_CSI.decode(volume[kind]) or _InlineCsi()
+        return PodVolume(name=name, type="csi", driver=intern(csi.driver or ""), attributes=csi.volume_attributes or {})
     source = _SOURCE.decode(volume[kind]) or _Source()
     return PodVolume(
         name=name,
         type=intern(kind),
-        driver=source.driver or "" if kind == "csi" else "",
-        memory=kind == "emptyDir" and source.medium == "Memory",
+        # Memory, and HugePages of any size: kubernetes.io/docs/concepts/storage/volumes/#emptydir
+        memory=kind == "emptyDir" and (source.medium or "").startswith(("Memory", "HugePages")),
         capacity="" if source.size_limit is None else str(source.size_limit),
         server=source.server or "",
         path=source.path or "",
     )
+
+
+def _storage(sizes: dict[str, Quantity] | None) -> str:
+    return str((sizes or {}).get("storage", ""))
 
 
 def _text(raw: msgspec.Raw | None) -> str:
@@ -206,6 +221,7 @@ _EBS = msgspec.json.Decoder(_EbsSource)
 _NAME = msgspec.json.Decoder(_Name | None)
 _SOURCE = msgspec.json.Decoder(_Source | None)
 _CLAIM_SOURCE = msgspec.json.Decoder(_ClaimSource)
-_TEXTS = msgspec.json.Decoder(dict[str, str] | None)
+_INLINE_CSI = msgspec.json.Decoder(_InlineCsi | None)
+_QUANTITIES = msgspec.json.Decoder(dict[str, Quantity] | None)
 _LIST = msgspec.json.Decoder(list[str] | None)
 _TEXT = msgspec.json.Decoder(str | None)

@@ -52,6 +52,7 @@ class PodVolume(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     name: str
     type: str  # the field that says where its bytes are: emptyDir, hostPath, nfs, csi …
     driver: str = ""  # of an inline CSI volume
+    attributes: dict[str, str] = {}  # of an inline CSI volume
     memory: bool = False  # an emptyDir in memory
     capacity: str = ""  # an emptyDir's sizeLimit
     server: str = ""  # NFS

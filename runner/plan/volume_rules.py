@@ -117,13 +117,17 @@ def _words(conditions: VolumeConditions) -> list[str]:
     if conditions.storage_class is not None:
         words.append(f"storageClass {' or '.join(conditions.storage_class)}")
     if conditions.csi is not None:
-        words.append(f"csi {conditions.csi.driver}")
+        words.append(" ".join((f"csi {conditions.csi.driver}", *_pairs(conditions.csi.volume_attributes))))
     if conditions.nfs is not None:
         words.append("nfs" + "".join(f" {part}" for part in (conditions.nfs.server, conditions.nfs.path) if part))
     if conditions.volume_types is not None:
         words.append(f"volumeTypes {' or '.join(conditions.volume_types)}")
     if conditions.pvc_labels is not None:
-        words.append(f"pvcLabels {','.join(f'{key}={value}' for key, value in sorted(conditions.pvc_labels.items()))}")
+        words.append(f"pvcLabels {','.join(_pairs(conditions.pvc_labels))}")
     if conditions.pvc_phase is not None:
         words.append(f"pvcPhase {' or '.join(conditions.pvc_phase)}")
     return words
+
+
+def _pairs(named: Mapping[str, str]) -> list[str]:
+    return [f"{key}={value}" for key, value in sorted(named.items())]

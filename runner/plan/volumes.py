@@ -163,6 +163,7 @@ class _Looking:
             types=(volume.type,),
             capacity=volume.capacity,
             driver=volume.driver,
+            attributes=volume.attributes,
             server=volume.server,
             path=volume.path,
         )

@@ -108,6 +108,14 @@ def test_a_csi_volume() -> None:
     )
 
 
+@pytest.mark.parametrize(("written", "read"), [(1073741824, "1073741824"), (1.5, "1.5"), ("1Gi", "1Gi")])
+def test_sizes_that_are_written_as_numbers(written: float | str, read: str) -> None:
+    """An API server takes them, so that a folder of manifests may hold them."""
+    assert volume(hostPath={}, capacity={"storage": written}).capacity == read
+    assert claim({"resources": {"requests": {"storage": written}}}, {}).capacity == read
+    assert claim({}, {"capacity": {"storage": written}}).capacity == read
+
+
 @pytest.mark.parametrize("written", ["vol-0a1", "aws://eu-west-1a/vol-0a1", "aws:///vol-0a1"])
 def test_an_in_tree_ebs_volume(written: str) -> None:
     """Its handle is the volume's id alone, however it is written."""
@@ -135,22 +143,24 @@ def test_a_pod_says_which_volumes_hold_data() -> None:
     found = pod(
         {"name": "cache", "emptyDir": {"sizeLimit": "1Gi"}},
         {"name": "shm", "emptyDir": {"medium": "Memory"}},
+        {"name": "huge", "emptyDir": {"medium": "HugePages-2Mi"}},
         {"name": "open", "emptyDir": None},
         {"name": "bare"},
         {"name": "host", "hostPath": {"path": "/var/lib"}},
         {"name": "share", "nfs": {"server": "nfs", "path": "/x"}},
-        {"name": "inline", "csi": {"driver": "x.example.com"}},
+        {"name": "inline", "csi": {"driver": "x.example.com", "volumeAttributes": {"a": "b"}}},
         {"name": "flex", "flexVolume": {"driver": "y.example.com"}},
         *({"name": kind, kind: {}} for kind in ("configMap", "secret", "projected", "downwardAPI", "image")),
     )
     assert found.volumes == (
         PodVolume("cache", "emptyDir", capacity="1Gi"),
         PodVolume("shm", "emptyDir", memory=True),
+        PodVolume("huge", "emptyDir", memory=True),
         PodVolume("open", "emptyDir"),
         PodVolume("bare", "emptyDir"),
         PodVolume("host", "hostPath", path="/var/lib"),
         PodVolume("share", "nfs", server="nfs", path="/x"),
-        PodVolume("inline", "csi", driver="x.example.com"),
+        PodVolume("inline", "csi", driver="x.example.com", attributes={"a": "b"}),
         PodVolume("flex", "flexVolume"),
     )
 

@@ -112,6 +112,8 @@ def test_the_first_match_wins() -> None:
         (rule(reason="scratch", volumeTypes=["csi", "nfs"]), "volumePolicies[0]: volumeTypes csi or nfs (scratch)"),
         (rule("custom", csi={"driver": "ebs.csi.aws.com"}),
          "volumePolicies[0]: csi ebs.csi.aws.com (left to another tool)"),
+        (rule(csi={"driver": "ebs.csi.aws.com", "volumeAttributes": {"zone": "a", "tier": "1"}}),
+         "volumePolicies[0]: csi ebs.csi.aws.com tier=1 zone=a"),
         (rule("custom", "pg_dump", capacity="1Gi,"), "volumePolicies[0]: capacity 1Gi, (pg_dump)"),
         (rule(pvcLabels={"tier": "front", "app": "web"}, pvcPhase=["Bound"]),
          "volumePolicies[0]: pvcLabels app=web,tier=front, pvcPhase Bound"),

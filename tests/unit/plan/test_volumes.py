@@ -136,6 +136,16 @@ def test_nothing_reaches_a_pods_own_volumes() -> None:
     }
 
 
+def test_a_pods_own_csi_volume_is_known_by_its_attributes() -> None:
+    """As a PersistentVolume is: one SecretProviderClass may be left out, and no other."""
+    own = [
+        pod_volume(name, "csi", driver=DRIVER, attributes={"secretProviderClass": name}) for name in ("vault", "other")
+    ]
+    wanted = {"csi": {"driver": DRIVER, "volumeAttributes": {"secretProviderClass": "vault"}}}
+    plan = planned({"shop/pods": [pod("web", volumes=tuple(own))]}, volumePolicies=rules((wanted, "skip")))
+    assert {line.pod_volume: line.method for line in plan.volumes} == {"vault": "skip", "other": "uncovered"}
+
+
 def test_the_claim_of_a_generic_ephemeral_volume() -> None:
     """Its claim is a line like others, and goes by the type ephemeral as well."""
     own = claim("web-scratch", "pv-1", owners=(Owner("Pod", "web", "uid-web"),))
