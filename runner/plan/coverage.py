@@ -18,6 +18,7 @@ from runner.model.plan import Gap, Plan
 from runner.model.volumes import PlannedVolume
 from runner.plan.needs import CLAIMS, PODS, VOLUMES
 from runner.plan.selection import SERVED_TWICE, ClusterScope, Selection, Verdict
+from runner.plan.volumes import has_volume
 
 COVERAGE_FORMAT = "1.0"
 
@@ -208,10 +209,13 @@ def _volumes(inventory: Inventory) -> Iterator[_Volume]:
     disks = {row.name: row for holding, row in _rows(inventory, VOLUMES) if isinstance(row.facts, VolumeFacts)}
     bound = set()
     for holding, row in _rows(inventory, CLAIMS):
-        if isinstance(row.facts, ClaimFacts) and row.facts.volume:
-            bound.add(row.facts.volume)
-            if not row.terminating:
-                yield _Volume(_of_claim(row, row.facts, disks.get(row.facts.volume)), holding.resource, row)
+        if not isinstance(row.facts, ClaimFacts):
+            continue
+        disk = _disk_of(row, row.facts, disks)
+        bound.add(disk)
+        # What one has lost is missed, whoever has its volume now.
+        if (disk or row.facts.phase == "Lost") and not row.terminating:
+            yield _Volume(_of_claim(row, row.facts, disk, disks.get(disk)), holding.resource, row)
     for holding, row in _rows(inventory, VOLUMES):
         if isinstance(row.facts, VolumeFacts) and row.name not in bound and not row.terminating:
             yield _Volume(_of_disk(row, row.facts), holding.resource, row)
@@ -221,19 +225,26 @@ def _volumes(inventory: Inventory) -> Iterator[_Volume]:
                 yield _Volume(planned, holding.resource, row)
 
 
+def _disk_of(row: Row, claim: ClaimFacts, disks: Mapping[str, Row]) -> str:
+    """The PersistentVolume that a claim has; "" for none."""
+    disk = disks.get(claim.volume)
+    facts = disk.facts if disk is not None and isinstance(disk.facts, VolumeFacts) else None
+    return claim.volume if has_volume(f"{row.namespace}/{row.name}", claim, facts) else ""
+
+
 def _rows(inventory: Inventory, kind: tuple[str, str]) -> Iterator[tuple[Holding, Row]]:
     for holding in inventory.holdings:
         if (holding.resource.group, holding.resource.plural) == kind:
             yield from ((holding, row) for row in holding.rows or ())
 
 
-def _of_claim(row: Row, facts: ClaimFacts, disk: Row | None) -> PlannedVolume:
+def _of_claim(row: Row, facts: ClaimFacts, volume: str, disk: Row | None) -> PlannedVolume:
     about = disk.facts if disk is not None and isinstance(disk.facts, VolumeFacts) else None
     return PlannedVolume(
         method="uncovered",
         why="",
         claim=f"{row.namespace}/{row.name}",
-        volume=facts.volume,
+        volume=volume,
         capacity=facts.capacity,
         storage_class=facts.storage_class,
         source=about.source if about is not None else "",

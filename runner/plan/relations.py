@@ -165,6 +165,9 @@ def _warn_of_lost(picture: Picture) -> Picture:
     warnings = tuple(
         f"claim {row.namespace}/{row.name} is bound to volume {row.facts.volume}, which is not there"
         for row in picture.rows(CLAIMS)
-        if isinstance(row.facts, ClaimFacts) and row.facts.volume and row.facts.volume not in present
+        if isinstance(row.facts, ClaimFacts)
+        and row.facts.phase != "Pending"
+        and row.facts.volume
+        and row.facts.volume not in present
     )
     return replace(picture, warnings=picture.warnings + warnings)

@@ -98,7 +98,7 @@ def _snapshot(why: str, asked: Asked, facts: VolumeFacts, resolved: ResolvedPoli
         )
         return _uncovered(why, none)
     if not asked.claim:
-        return _uncovered(why, "its claim is not selected, and a CSI snapshot is taken of a claim")
+        return _uncovered(why, "no selected claim is bound to it, and a CSI snapshot is taken of a claim")
     unseen = around.why_unseen(SNAPSHOT_CLASSES)
     if unseen:
         return _uncovered(why, f"VolumeSnapshotClasses could not be read: {unseen}", missed=SNAPSHOT_CLASSES)
@@ -151,7 +151,7 @@ def _files(why: str, asked: Asked, resolved: ResolvedPolicy, around: Clusterwide
 def _no_files(asked: Asked, resolved: ResolvedPolicy) -> str:
     """Why no Job can store a volume's files, whoever uses it; "" where one can."""
     if not asked.claim:
-        return "its claim is not selected, and a Job mounts a claim"
+        return "no selected claim is bound to it, and a Job mounts a claim"
     if resolved.policy.spec.fs_backup is None:
         return "the policy has no fsBackup"
     if resolved.location.provider == "filesystem":

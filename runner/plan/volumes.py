@@ -91,10 +91,10 @@ class _Looking:
     def _claim(self, row: Row, claim: ClaimFacts, claimed: set[str]) -> PlannedVolume:
         name = f"{row.namespace}/{row.name}"
         volume = self._volumes.get(claim.volume)
-        # A claim may name a volume that another one has: it waits for it, or has lost it.
-        other = volume is not None and (volume.facts.claim not in {"", name} or volume.name in claimed)
-        volume = None if other else volume
-        bound = "" if other else claim.volume
+        mine = has_volume(name, claim, volume.facts if volume is not None else None)
+        if not mine or (volume is not None and volume.name in claimed):
+            mine, volume = False, None
+        bound = claim.volume if mine else ""
         facts = volume.facts if volume is not None else None
         subject = Subject(
             types=_types(row, facts),
@@ -202,6 +202,17 @@ class _Looking:
         name = self._resolved.policy.spec.snapshot_location
         why = f"snapshotLocation {name}" if isinstance(name, str) else "snapshotLocation"
         return method_of("snapshot", why, asked, self._resolved, self._around)
+
+
+def has_volume(name: str, claim: ClaimFacts, volume: VolumeFacts | None) -> bool:
+    """Whether a claim, namespace/name, has the volume that it names; `volume` is None where that was not seen.
+
+    While it is Pending it only waits for it; where it is Lost and the volume is there, that is another one's
+    (kubernetes.io/docs/concepts/storage/persistent-volumes/#binding). In a folder of manifests claims have no phase.
+    """
+    if not claim.volume or claim.phase == "Pending":
+        return False
+    return volume is None or (claim.phase != "Lost" and volume.claim in {"", name})
 
 
 def claims_in_use(picture: Picture) -> Iterator[str]:

@@ -97,6 +97,20 @@ def test_the_nearest_reason_is_told() -> None:
     assert volumes_of(found)["other/data"] == 'policy b: excludedResources "persistentvolumeclaims"'
 
 
+@pytest.mark.parametrize("phase", ["Pending", "Lost"])
+def test_a_volume_whose_name_a_claim_only_gives_is_not_that_claims(phase: str) -> None:
+    """It is a finding by itself: it holds data, and the claim does not have it. What is Lost is missed as well."""
+    contents = {
+        "shop/persistentvolumeclaims": [claim("data", "pv-1", phase=phase)],
+        "persistentvolumes": [volume("pv-1", "shop/data")],
+    }
+    found = volumes_of(looked(contents, a={}))
+    lost = "policy a: the claim is Lost: its PersistentVolume is gone, or bound to another claim"
+    assert found.pop("pv-1") == "policy a: no rule protects it"
+    assert found == ({"shop/data": lost} if phase == "Lost" else {})
+    assert "pv-1" not in volumes_of(looked(contents, a=KEEP))
+
+
 def test_a_decision_is_no_finding() -> None:
     """A rule that skips in any policy, or a label on the claim itself; but no filter, however it is meant."""
     labelled = claim("data", "pv-1", labels={"trysail.dev/exclude-from-backup": "true"})

@@ -125,11 +125,11 @@ def test_a_snapshot_that_cannot_be_had(found: Row, classes: list[Row], why: str)
 
 
 def test_a_csi_snapshot_is_taken_of_a_claim() -> None:
-    """A volume whose claim is not selected has none."""
+    """A volume that nothing claims, or whose claim is not selected, has none."""
     contents = {"persistentvolumes": [disk()], SNAPSHOT_CLASSES: [snapshot_class("a", DRIVER)]}
     ((method, why),) = lines(planned(contents, volumePolicies=rules("snapshot"))).values()
     assert method == "uncovered"
-    assert why.endswith("but its claim is not selected, and a CSI snapshot is taken of a claim")
+    assert why.endswith("but no selected claim is bound to it, and a CSI snapshot is taken of a claim")
 
 
 # files
@@ -175,7 +175,7 @@ def test_a_claim_for_one_pod_is_free_once_that_is_over() -> None:
 def test_no_job_mounts_an_unclaimed_volume() -> None:
     """Jobs mount claims."""
     plan = planned({"persistentvolumes": [disk()]}, **FILES, volumePolicies=rules("fs-backup"))
-    assert lines(plan)["pv-1"][1].endswith("but its claim is not selected, and a Job mounts a claim")
+    assert lines(plan)["pv-1"][1].endswith("but no selected claim is bound to it, and a Job mounts a claim")
 
 
 # what may not be read

@@ -188,6 +188,35 @@ def test_a_volume_is_the_line_of_the_claim_that_has_it() -> None:
     assert [line.volume for line in plan.volumes] == ["pv-1", "", ""]
 
 
+@pytest.mark.parametrize("phase", ["Pending", "Lost"])
+@pytest.mark.parametrize("claimed", ["", "shop/data"])
+def test_a_claim_that_names_a_volume_and_does_not_have_it(phase: str, claimed: str) -> None:
+    """No controller snapshots it and no Job mounts it, whatever the volume says: that is a line of its own."""
+    contents = {
+        "shop/persistentvolumeclaims": [claim("data", "pv-1", phase=phase)],
+        "persistentvolumes": [disk(claimed=claimed)],
+        SNAPSHOT_CLASSES: [snapshot_class("fast", DRIVER)],
+    }
+    plan = planned(contents, volumePolicies=rules("snapshot"))
+    every = "volumePolicies[0]: every volume; but"
+    lost = f"{every} the claim is Lost: its PersistentVolume is gone, or bound to another claim"
+    assert lines(plan) == {
+        "pv-1": ("uncovered", f"{every} no selected claim is bound to it, and a CSI snapshot is taken of a claim"),
+        "shop/data": {
+            "Pending": ("skip", "it is not bound to a volume, and holds no data"),
+            "Lost": ("uncovered", lost),
+        }[phase],
+    }
+
+
+def test_a_claim_that_waits_for_a_volume_that_never_was() -> None:
+    """It is no loss, and nobody is warned of one."""
+    contents = {"shop/persistentvolumeclaims": [claim("data", "pv-1", phase="Pending")]}
+    plan = planned(contents, includedNamespaces=["shop"])
+    assert lines(plan) == {"shop/data": ("skip", "it is not bound to a volume, and holds no data")}
+    assert plan.warnings == ()
+
+
 def test_a_claim_whose_volume_is_not_there() -> None:
     """Its data is nowhere, whatever a rule asks for; a rule that skips it is content."""
     contents = {"shop/persistentvolumeclaims": [DATA]}
