@@ -171,8 +171,7 @@ class _Looking:
             return _Reason(2, judged.name, taken.why)
         item = judged.selection.item(resource, row.namespace, row.name, row.labels)
         if not item.taken:
-            # A label stands on the very thing: whoever put it there meant it.
-            return _Reason(3, judged.name, item.why, decided=item.why.startswith("label "))
+            return _Reason(3, judged.name, item.why, decided=_by_label(item))
         related = not resource.namespaced and judged.selection.scope is ClusterScope.RELATED
         return _Reason(
             2, judged.name, "nothing selected is related to it" if related else "its plan has no line for it"
@@ -198,7 +197,13 @@ def _of_verdict(judged: Judged, verdict: Verdict) -> _Reason | None:
     """What keeps a namespace out; nearer where it is included, and then left out."""
     if verdict.taken:
         return None
-    return _Reason(1 if verdict.why != "not in includedNamespaces" else 0, judged.name, verdict.why)
+    near = 1 if verdict.why != "not in includedNamespaces" else 0
+    return _Reason(near, judged.name, verdict.why, decided=_by_label(verdict))
+
+
+def _by_label(verdict: Verdict) -> bool:
+    """Whether a label leaves a thing out: it stands on the very thing, and whoever put it there meant it."""
+    return verdict.why.startswith("label ")
 
 
 # what is there

@@ -13,6 +13,7 @@ from runner.model.inventory import ClaimFacts, PodFacts, PodVolume, Row, Snapsho
 from runner.model.plan import Gap
 from runner.model.policy_set import ResolvedPolicy
 from runner.model.volumes import PlannedVolume
+from runner.plan.labels import excluded_by_label
 from runner.plan.needs import CLAIMS, DECIDING, PODS, SNAPSHOT_CLASSES, VOLUMES
 from runner.plan.picture import Picture
 from runner.plan.volume_methods import EBS_DRIVER, Asked, Clusterwide, Decision, Kind, is_ebs, method_of, unknown
@@ -20,6 +21,7 @@ from runner.plan.volume_rules import Subject, first_rule
 
 IN_MEMORY = "it is in memory, and gone with its Pod"
 UNBOUND = "it is not bound to a volume, and holds no data"
+GOING = "it is being deleted, and is not stored"
 UNRULED = "no rule protects it"
 OVER = frozenset({"Succeeded", "Failed"})  # phases of a Pod whose own volumes are gone
 
@@ -46,6 +48,7 @@ class _Volume:
     name: str
     uid: str
     facts: VolumeFacts
+    going: bool  # it is being deleted
 
 
 class _Looking:
@@ -53,7 +56,7 @@ class _Looking:
         self._picture, self._resolved = picture, resolved
         self._rules = resolved.policy.spec.volume_policies
         self._volumes = {
-            row.name: _Volume(row.name, row.uid, row.facts)
+            row.name: _Volume(row.name, row.uid, row.facts, row.terminating)
             for row in picture.seen(VOLUMES)
             if isinstance(row.facts, VolumeFacts)
         }
@@ -63,6 +66,7 @@ class _Looking:
             used=frozenset(claims_in_use(picture)),
             unseen=_unseen(picture),
         )
+        self._left = dict(self._left_with_claims())
         self._missed: set[tuple[Kind, str]] = set()  # (type, namespace)
 
     def lines(self) -> Iterator[PlannedVolume]:
@@ -91,7 +95,7 @@ class _Looking:
     def _claim(self, row: Row, claim: ClaimFacts, claimed: set[str]) -> PlannedVolume:
         name = f"{row.namespace}/{row.name}"
         volume = self._volumes.get(claim.volume)
-        mine = has_volume(name, claim, volume.facts if volume is not None else None)
+        mine = has_volume(name, claim, self._facts(claim))
         if not mine or (volume is not None and volume.name in claimed):
             mine, volume = False, None
         bound = claim.volume if mine else ""
@@ -114,7 +118,8 @@ class _Looking:
             alone="ReadWriteOncePod" in claim.access_modes,
             snapshot_class=claim.snapshot_class,
         )
-        found = self._decide(subject, asked)
+        # No controller snapshots such a claim, and no restore would make it again.
+        found = Decision("skip", GOING) if row.terminating else self._decide(subject, asked)
         return PlannedVolume(
             method=found.method,
             why=found.why,
@@ -132,7 +137,9 @@ class _Looking:
         """A PersistentVolume whose claim is not selected, or gone: another claim of that name may have a line."""
         facts = volume.facts
         subject = Subject(types=(facts.type,), capacity=facts.capacity, storage_class=facts.storage_class, **_of(facts))
-        found = self._decide(subject, Asked(volume=volume.name, facts=facts))
+        asked = Asked(volume=volume.name, facts=facts)
+        left = GOING if volume.going else self._left.get(volume.name) or self._left_with_namespace(facts.claim)
+        found = Decision("skip", left) if left else self._decide(subject, asked)
         return PlannedVolume(
             method=found.method,
             why=found.why,
@@ -144,6 +151,23 @@ class _Looking:
             uid=volume.uid,
             snapshot_class=found.snapshot_class,
         )
+
+    def _left_with_claims(self) -> Iterator[tuple[str, str]]:
+        """PersistentVolumes whose very claims a label leaves out: whoever put it there means the data as well."""
+        for row in self._picture.all_rows(CLAIMS):
+            name, label = f"{row.namespace}/{row.name}", excluded_by_label(row.labels)
+            if label and isinstance(row.facts, ClaimFacts) and has_volume(name, row.facts, self._facts(row.facts)):
+                yield row.facts.volume, f"label {label}=true on its claim {name}"
+
+    def _left_with_namespace(self, claim: str) -> str:
+        namespace = claim.partition("/")[0]
+        verdict = self._picture.namespaces.get(namespace)
+        marked = verdict is not None and not verdict.taken and verdict.why.startswith("label ")
+        return f"{verdict.why} on its claim's namespace {namespace}" if verdict is not None and marked else ""
+
+    def _facts(self, claim: ClaimFacts) -> VolumeFacts | None:
+        volume = self._volumes.get(claim.volume)
+        return volume.facts if volume is not None else None
 
     def _within(self, row: Row, volume: PodVolume) -> PlannedVolume:
         found = self._of_pod(volume)

@@ -43,9 +43,9 @@ def policy(trysail: Trysail, weed: Place, namespace: str, driver: Csi, **spec: A
 
 
 def ledger(weed: Place) -> dict[str, Json]:
-    """volumes.json of the only backup, by claim."""
+    """volumes.json of the only backup, by claim; what no claim has is "" there."""
     record = json.loads(weed.read("volumes.json"))
-    return {line["planned"]["claim"].partition("/")[2]: line for line in record["volumes"]}
+    return {line["planned"].get("claim", "").partition("/")[2]: line for line in record["volumes"]}
 
 
 def write(driver: Csi, handle: str, text: str) -> None:
@@ -62,6 +62,29 @@ def lose(plane: ControlPlane, driver: Csi, namespace: str, *handles: str) -> Non
     """The namespace with its claims, and the volumes behind them, as their class deletes them."""
     plane.kubectl("delete", "namespace", namespace, "--wait=true", "--timeout=90s")
     wait_for(lambda: not any(driver.volume_path(handle).exists() for handle in handles), "the volumes to go")
+
+
+_HELD = '{"metadata": {"finalizers": ["example.com/held"]}}'
+_LET_GO = '{"metadata": {"finalizers": []}}'
+
+
+def _wait_in_vain(plane: ControlPlane, driver: Csi, namespace: str) -> None:
+    """A claim that names a volume which is kept for an earlier claim of its name."""
+    claimed = {"namespace": namespace, "name": "waits", "uid": "11111111-2222-4333-8444-555555555555"}
+    spec: Json = {"accessModes": ["ReadWriteOnce"], "storageClassName": "", "volumeName": f"{namespace}-waits"}
+    volume = {
+        "accessModes": ["ReadWriteOnce"],
+        "capacity": {"storage": "1Gi"},
+        "claimRef": {"apiVersion": "v1", "kind": "PersistentVolumeClaim", **claimed},
+        "csi": {"driver": driver.driver, "volumeHandle": f"{namespace}-waits"},
+        "persistentVolumeReclaimPolicy": "Retain",
+    }
+    named = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"{namespace}-waits"}}
+    plane.must("POST", "/api/v1/persistentvolumes", {**named, "spec": volume})
+    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "waits"}}
+    spec["resources"] = {"requests": {"storage": "1Gi"}}
+    plane.must("POST", f"/api/v1/namespaces/{namespace}/persistentvolumeclaims", {**claim, "spec": spec})
+    plane.kubectl("wait", f"pv/{namespace}-waits", "--for=jsonpath={.status.phase}=Released", "--timeout=30s")
 
 
 def objects(plane: ControlPlane, namespace: str) -> list[Json]:
@@ -98,6 +121,26 @@ def test_a_file_is_written_lost_and_read_again(
     wait_for(lambda: not objects(control_plane, namespace), "what stood for the snapshot to go")
     assert line["snapshot"]["id"] in driver.snapshots()
     assert "No changes." in trysail("restore", "latest", "-f", file, "--plan").out
+
+
+def test_claims_that_no_controller_would_snapshot(
+    trysail: Trysail, weed: Place, control_plane: ControlPlane, driver: Csi, namespace: str
+) -> None:
+    """One that waits for another claim's volume, and one that is being deleted: the others are a Completed backup."""
+    driver.claim(namespace, "data")
+    driver.claim(namespace, "going")
+    control_plane.kubectl("patch", "pvc", "going", "-n", namespace, "--type=merge", "-p", _HELD)
+    control_plane.kubectl("delete", "pvc", "going", "-n", namespace, "--wait=false")
+    _wait_in_vain(control_plane, driver, namespace)
+    file = policy(trysail, weed, namespace, driver, csiSnapshotTimeout="30s", onUncovered="warn")
+    trysail.process("run", "-f", file, "--auto-approve")
+    assert {name: (line["outcome"], line["planned"]["why"]) for name, line in ledger(weed).items() if name} == {
+        "data": ("stored", f"volumePolicies[0]: csi {driver.driver}"),
+        "going": ("skipped", "it is being deleted, and is not stored"),
+        "waits": ("skipped", "it is not bound to a volume, and holds no data"),
+    }
+    control_plane.kubectl("patch", "pvc", "going", "-n", namespace, "--type=merge", "-p", _LET_GO)
+    control_plane.kubectl("delete", "pv", f"{namespace}-waits")
 
 
 def test_under_another_namespace_beside_the_original(

@@ -128,6 +128,23 @@ def test_a_decision_is_no_finding() -> None:
     assert volumes_of(found)["shop/data"] == "policy a: excludedItems persistentvolumeclaims/data"
 
 
+@pytest.mark.parametrize("scope", [{}, {"includedClusterScopedResources": "related"}])
+@pytest.mark.parametrize("on_claim", [True, False])
+def test_a_label_on_claim_or_namespace_is_a_decision_on_its_volume(scope: dict[str, Any], on_claim: bool) -> None:
+    """Whatever label the PersistentVolume itself has; the namespace is named all the same."""
+    label = {"trysail.dev/exclude-from-backup": "true"}
+    contents = {
+        "shop/persistentvolumeclaims": [claim("data", "pv-1", labels=label if on_claim else {})],
+        "persistentvolumes": [volume("pv-1", "shop/data")],
+    }
+    inventory = seen(contents, namespaces=[namespace("shop", {} if on_claim else label)])
+    found = looked(inventory, a={**KEEP, **scope})
+    assert not found.open_volumes
+    (left,) = found.on_purpose
+    assert left.why.startswith("policy a: label trysail.dev/exclude-from-backup=true")
+    assert list(namespaces_of(found)) == ["shop"]
+
+
 def test_what_holds_no_data_is_not_counted() -> None:
     """Volumes in memory, of Pods that are over, and of what is being deleted; a claim that is unbound."""
     contents = {

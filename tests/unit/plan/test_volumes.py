@@ -12,9 +12,11 @@ from tests.unit.plan.build import (
     claim,
     counts,
     named,
+    namespace,
     planned,
     pod,
     pod_volume,
+    seen,
     snapshot_class,
     volume,
 )
@@ -151,6 +153,51 @@ def test_the_claim_of_a_generic_ephemeral_volume() -> None:
     own = claim("web-scratch", "pv-1", owners=(Owner("Pod", "web", "uid-web"),))
     policies = rules(({"volumeTypes": ["ephemeral"]}, "skip"), "snapshot")
     assert one(own, volume("pv-1", "shop/web-scratch"), volumePolicies=policies).method == "skip"
+
+
+# what is being deleted
+
+
+def test_what_is_being_deleted_is_not_kept() -> None:
+    """No controller snapshots such a claim, and it is not stored, so that no restore would ask for its data."""
+    contents = {
+        "shop/persistentvolumeclaims": [claim("data", "pv-1", terminating=True), claim("more", "pv-2")],
+        "persistentvolumes": [ebs(), volume("pv-2", "shop/more", terminating=True), volume("pv-3", terminating=True)],
+    }
+    assert lines(planned(contents, snapshotLocation=SNAPSHOT_LOCATION)) == {
+        "pv-3": ("skip", "it is being deleted, and is not stored"),
+        "shop/data": ("skip", "it is being deleted, and is not stored"),
+        "shop/more": ("native-snapshot", "snapshotLocation"),  # the volume stays for as long as its claim does
+    }
+
+
+# claims that a label leaves out
+
+
+def test_a_claim_that_a_label_leaves_out_takes_its_volume_with_it() -> None:
+    """Whoever put it there means the data: nobody pays for a snapshot, and no plan stops for want of a rule."""
+    left = claim("data", "pv-1", {"velero.io/exclude-from-backup": "true"})
+    contents = {"shop/persistentvolumeclaims": [left], "persistentvolumes": [ebs()]}
+    expected = {"pv-1": ("skip", "label velero.io/exclude-from-backup=true on its claim shop/data")}
+    assert lines(planned(contents)) == expected
+    assert lines(planned(contents, snapshotLocation=SNAPSHOT_LOCATION)) == expected
+
+
+def test_a_namespace_that_is_left_out_by_label_takes_its_volumes_with_it() -> None:
+    """All that is in it is left out, and its disks are what is in it."""
+    contents = {"shop/persistentvolumeclaims": [DATA], "persistentvolumes": [ebs()]}
+    label = "trysail.dev/exclude-from-backup"
+    inventory = seen(contents, namespaces=[namespace("shop", {label: "true"})])
+    assert lines(planned(inventory, snapshotLocation=SNAPSHOT_LOCATION)) == {
+        "pv-1": ("skip", f"label {label}=true on its claim's namespace shop")
+    }
+
+
+def test_a_claim_that_is_left_out_and_only_waits_takes_no_volume_with_it() -> None:
+    """The volume is another one's."""
+    left = claim("waits", "pv-1", {"trysail.dev/exclude-from-backup": "true"}, phase="Pending")
+    plan = planned({"shop/persistentvolumeclaims": [left], "persistentvolumes": [ebs()]})
+    assert lines(plan) == {"pv-1": ("uncovered", "no rule protects it")}
 
 
 # claims without a volume
