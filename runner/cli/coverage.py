@@ -24,14 +24,24 @@ from runner.plan.selection import Selection
 @click.command()
 @policy_option
 @cluster_options
+@click.option(
+    "--cluster", "cluster_name", metavar="NAME", help="Which clusterName this is, of several in the policies."
+)
 @click.option("--inventory", metavar="FILE", help="Look at a saved inventory; opens no socket.")
 @click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", help="Form of the output.")
-def command(filenames: tuple[str, ...], cluster: wiring.ClusterChoice, inventory: str | None, output: str) -> ExitCode:
+def command(
+    filenames: tuple[str, ...],
+    cluster: wiring.ClusterChoice,
+    cluster_name: str | None,
+    inventory: str | None,
+    output: str,
+) -> ExitCode:
     """Show which namespaces and volumes no policy protects, and why. Exits with 4 where there are any.
 
-    All policies of the files are held against one look at the cluster. What a rule skips is a decision, and no finding.
+    All policies of the files are held against one look at the cluster, but for those with another clusterName. What a
+    rule skips is a decision, and no finding.
     """
-    policies = _policies(filenames)
+    policies = _policies(filenames, cluster_name)
     seen = _saved(inventory, cluster) if inventory is not None else _look(cluster)
     judged = [
         Judged(
@@ -51,7 +61,7 @@ def command(filenames: tuple[str, ...], cluster: wiring.ClusterChoice, inventory
     return ExitCode.FINDINGS if found.findings else ExitCode.DONE
 
 
-def _policies(filenames: tuple[str, ...]) -> tuple[ResolvedPolicy, ...]:
+def _policies(filenames: tuple[str, ...], cluster_name: str | None) -> tuple[ResolvedPolicy, ...]:
     from runner.policies.load import load_policies  # noqa: PLC0415 -- PyYAML
 
     if not filenames:
@@ -59,7 +69,23 @@ def _policies(filenames: tuple[str, ...]) -> tuple[ResolvedPolicy, ...]:
     policies = load_policies(filenames).policies
     if not policies:
         raise UsageError("no BackupPolicy in these files", hint="give -f a file or folder that holds one")
-    return policies
+    return _of_cluster(policies, cluster_name)
+
+
+def _of_cluster(policies: tuple[ResolvedPolicy, ...], name: str | None) -> tuple[ResolvedPolicy, ...]:
+    """Those that are meant for this cluster: what protects another one's namespaces protects nothing here."""
+    names = {resolved.policy.spec.cluster_name for resolved in policies}
+    said = ", ".join(sorted(one for one in names if one is not None))
+    if name is None:
+        if len(names - {None}) > 1:
+            raise UsageError(
+                f"the policies are of several clusters: {said}", hint="say which one this is: --cluster NAME"
+            )
+        return policies
+    chosen = tuple(one for one in policies if one.policy.spec.cluster_name in {None, name})
+    if not chosen:
+        raise UsageError(f'no policy has the clusterName "{name}"', hint=f"there are: {said}")
+    return chosen
 
 
 def _saved(inventory: str, cluster: wiring.ClusterChoice) -> Inventory:

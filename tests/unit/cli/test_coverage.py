@@ -58,6 +58,31 @@ def test_several_policies_protect_together(shelf: Shelf) -> None:
     assert "  - 1 volume (policy two: volumePolicies[0]: every volume (disposable))\n      shop/data" in ended.out
 
 
+def test_policies_of_other_clusters_protect_nothing_here(shelf: Shelf) -> None:
+    """They select a namespace of the same name, in another cluster; a policy without clusterName is for any."""
+    put_claim(shelf)
+    shelf.policy("east", clusterName="east", **SKIP)
+    shelf.policy("west", clusterName="west")
+    words = ("coverage", "-f", shelf.folder, "--manifests", shelf.cluster)
+    refused = shelf.trysail(*words, code=1)
+    assert (
+        "the policies are of several clusters: east, west\n  hint: say which one this is: --cluster NAME" in refused.err
+    )
+    west = shelf.trysail(*words, "--cluster", "west", code=4)
+    assert "  policies  west\n" in west.out
+    assert "  # (policy west: no rule protects it)\n  ! shop/data" in west.out
+    assert "  policies  east\n" in shelf.trysail(*words, "--cluster", "east").out
+    shelf.policy("any", clusterName=None)
+    assert "  policies  any, west\n" in shelf.trysail(*words, "--cluster", "west", code=4).out
+
+
+def test_a_cluster_that_no_policy_names(shelf: Shelf) -> None:
+    """Is a slip of the pen, and not a cluster without protection."""
+    policy = shelf.policy(clusterName="east")
+    ended = shelf.trysail("coverage", "-f", policy, "--manifests", shelf.cluster, "--cluster", "eest", code=1)
+    assert 'no policy has the clusterName "eest"\n  hint: there are: east' in ended.err
+
+
 def test_as_json(shelf: Shelf) -> None:
     """Every volume and namespace with its reason, for programs."""
     put_claim(shelf)
