@@ -8,7 +8,8 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from runner.model.document import LabelKey, LabelValue, Strict, mistake, tuple_from_list
 
-_QUANTITY: Final = r"[0-9]+(\.[0-9]+)?([numkMGTPE]|[KMGTPE]i)?"
+# As Kubernetes takes them, without a sign (actions/quantity.py reads them).
+_QUANTITY: Final = r"([0-9]{1,40}(\.[0-9]{0,40})?|\.[0-9]{1,40})([numkMGTPE]|[KMGTPE]i|[eE][+-]?[0-9]{1,2})?"
 _CAPACITY_PATTERN: Final = rf"^({_QUANTITY})?,({_QUANTITY})?$"
 
 # What a pattern wants, for the message where it is not met.

@@ -19,6 +19,8 @@ RESOURCE_POLICY = Wanted(
     "the ConfigMap that it names is not among these documents: it says which volumes are left out or kept otherwise",
     "give it along with these: kubectl get configmap NAME -n NAMESPACE -o yaml; or write its volumePolicies here",
 )
+# Types of Velero's that no line here is of: what they show comes from the API server, or there is no such volume.
+_WITHOUT_DATA = frozenset({"awsazuredisk", "configmap", "downwardapi", "projected", "secret"})
 _CONDITIONS = ("capacity", "storageClass", "csi", "nfs", "volumeTypes", "pvcLabels", "pvcPhase")
 
 
@@ -36,6 +38,10 @@ def volume_rules(spec: Spec, rules: Sequence[Value]) -> Iterator[Value]:
             spec.note(Severity.CHANGES, RESOURCE_POLICY.field, message, "say in other words which volumes it means")
             continue
         conditions = _conditions(rule.get("conditions"))
+        empty = _types_without_data(rule.get("conditions"))
+        if empty and conditions is not None:
+            message = f"volumes of {', '.join(empty)}, in {where}, hold no data of their own, and need no rule"
+            spec.note(Severity.NO_MEANING, RESOURCE_POLICY.field, message)
         if conditions is None or conditions in before or {} in before:
             message = f"{where} is left out: no volume gets to it"
             spec.note(Severity.NO_MEANING, RESOURCE_POLICY.field, message)
@@ -65,6 +71,10 @@ def _conditions(value: Value) -> Value:
     # `nfs: {}` means any NFS volume, and `csi: {}` any of a CSI driver.
     said = {name: field for name, field in value.items() if name in {"nfs", "csi"} or field not in ("", [], {}, None)}
     said = {name: field for name, field in said.items() if field is not None}
+    if isinstance(said.get("volumeTypes"), list):
+        said["volumeTypes"] = [_spelled(one) for one in said["volumeTypes"] if not _without_data(one)]
+        if not said["volumeTypes"]:
+            return None
     if isinstance(said.get("capacity"), str):
         said["capacity"] = _range(said["capacity"])
         if said["capacity"] == ",":
@@ -76,6 +86,20 @@ def _conditions(value: Value) -> Value:
             return None
         said["volumeTypes"] = ["csi"]
     return said
+
+
+def _types_without_data(conditions: Value) -> list[str]:
+    types = conditions.get("volumeTypes") if isinstance(conditions, dict) else None
+    return [shown(one) for one in types if _without_data(one)] if isinstance(types, list) else []
+
+
+def _without_data(kind: Value) -> bool:
+    return isinstance(kind, str) and kind.lower() in _WITHOUT_DATA
+
+
+def _spelled(kind: Value) -> Value:
+    """Velero's word for a type, as the field of the volume is called."""
+    return "storageos" if kind == "storageOS" else kind
 
 
 def _range(capacity: str) -> str:

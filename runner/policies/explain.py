@@ -44,6 +44,8 @@ PATTERNS = {
 _ONE_LABEL = re.compile(r"(?P<key>[\w./-]{1,60})==?(?P<value>[\w.-]{1,60})")  # as kubectl's -l has it
 _SIZE = re.compile(r"[0-9]{1,9}([KMGTPE]i?)")
 _TIME = "must be a time as 30s, 10m or 1h30m"
+# Volumes within a Pod that the API server fills: no ledger has a line of them.
+_WITHOUT_DATA = frozenset({"configmap", "downwardapi", "image", "projected", "secret"})
 _MANY = 8  # choices that are not all named
 _MAIN_FIELDS = {"action": "type", "csi": "driver"}
 _BY_REFERENCE = "say where the secret is to be had, as {env: NAME_OF_A_VARIABLE}; it is never written here"
@@ -218,6 +220,9 @@ def _no_choice(mistake: Mistake) -> Words:
         return _not_that_provider(mistake.value, choices)
     meant = meant_choice(mistake.value, choices)
     if len(choices) > _MANY:
+        if mistake.value.lower() in _WITHOUT_DATA:
+            hint = "such volumes hold no data of their own, and need no rule: take the word out"
+            return Words(f'"{shown(mistake.value)}" is no volume whose data can be kept', hint)
         hint = f"did you mean {meant}?" if meant else "the fields of a volume that say where its bytes are: csi, nfs …"
         return Words(f'"{shown(mistake.value)}" is not known here', hint)
     if meant or not listed:

@@ -42,6 +42,8 @@ def means(subject: Subject, **conditions: Any) -> bool:
         (",10G", False),  # 10Gi is more
         ("11Gi,100Gi", False),
         ("1Gi,9.5Gi", False),
+        ("1e9,2E10", True),  # as Kubernetes writes quantities
+        (".5Gi,9.Gi", False),
         (",", True),
     ],
 )

@@ -98,6 +98,28 @@ def test_what_an_unknown_condition_means_is_not_guessed() -> None:
     assert any("podLabels" in note.message for note in made.notes if note.severity is Severity.CHANGES)
 
 
+def test_types_that_hold_no_data_need_no_rule() -> None:
+    """Velero's own example names them; here no volume of theirs is a line. A rule that names no other is left out."""
+    rules = [
+        {
+            "conditions": {"volumeTypes": ["emptyDir", "downwardAPI", "configmap", "storageOS"]},
+            "action": {"type": "skip"},
+        },
+        {"conditions": {"volumeTypes": ["secret", "projected"]}, "action": {"type": "skip"}},
+    ]
+    made = policy(bucket(), config_map(rules), schedule({**NAMED, "snapshotVolumes": False}))
+    assert [rule.get("conditions") for rule in made.value["spec"]["volumePolicies"]] == [
+        {"volumeTypes": ["emptyDir", "storageos"]},
+        None,
+    ]
+    said = [note.message for note in made.notes if note.severity is Severity.NO_MEANING]
+    assert (
+        "volumes of downwardAPI, configmap, in volumePolicies[0] of its ConfigMap, "
+        "hold no data of their own, and need no rule"
+    ) in said
+    assert "volumePolicies[1] of its ConfigMap is left out: no volume gets to it" in said
+
+
 def test_rules_that_do_not_hold_are_mistakes_of_the_field_that_names_them() -> None:
     """Nothing is made of them, and the finding has the place of resourcePolicy."""
     rules = [{"conditions": {"volumeTypes": ["tape"]}, "action": {"type": "snapshot"}}]

@@ -212,7 +212,7 @@ CONDITIONS = st.fixed_dictionaries(
         "storageClass": st.sampled_from([["gp3"], ["gp2", "gp3"], []]),
         "csi": st.sampled_from([None, {}, {"driver": "a"}, {"driver": "a", "volumeAttributes": {"tier": "x"}}]),
         "nfs": st.sampled_from([None, {}, {"server": "one"}, {"server": "one", "path": "/data"}]),
-        "volumeTypes": st.sampled_from([[], ["nfs"], ["csi", "nfs"], ["emptyDir"]]),
+        "volumeTypes": st.sampled_from([[], ["nfs"], ["csi", "nfs"], ["emptyDir", "configMap"], ["secret"]]),
         "pvcLabels": st.sampled_from([{}, {"tier": "gold"}]),
         "pvcPhase": st.sampled_from([[], ["Bound"], ["Pending", "Lost"]]),
     },
