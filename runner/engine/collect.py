@@ -102,10 +102,9 @@ class _Collector:
         except Forbidden as error:
             named = _literal_names(selection)
             if not named:
-                raise Forbidden(
-                    error.message,
-                    hint="grant list on namespaces, or name them in includedNamespaces without globs",
-                ) from error
+                # Whoever asks for everything has no list to name them in.
+                named_there = "" if selection is None else ", or name them in includedNamespaces without globs"
+                raise Forbidden(error.message, hint=f"grant list on namespaces{named_there}") from error
             self.found.unreadable.append(Unreadable(resource="namespaces", namespace="", reason=error.message))
             return [row for name in named if (row := self._namespace(resource, name)) is not None]
 

@@ -223,6 +223,16 @@ def test_without_the_right_to_list_namespaces_and_without_names_there_is_no_plan
     assert "includedNamespaces without globs" in forbidden.value.hint
 
 
+def test_who_asks_for_everything_is_not_told_to_name_namespaces() -> None:
+    """An inventory and a coverage have no list to name them in."""
+    cluster = cluster_of()
+    cluster.forbid("namespaces")
+    retrier = Retrier(SimulatedClock(), RecordingObserver())
+    with pytest.raises(Forbidden) as forbidden:
+        collect_everything(cluster, SimulatedExecutor(), retrier)
+    assert forbidden.value.hint == "grant list on namespaces"
+
+
 @pytest.mark.parametrize(
     "error",
     [
