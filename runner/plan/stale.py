@@ -29,6 +29,7 @@ def stale_reasons(saved: Plan, now: Plan, inventory: Inventory) -> tuple[str, ..
         *(f"namespace {name} is gone" for name in gone),
         *(f"{name} is gone, or not selected any more" for name in volumes),
         *(f"persistentvolumes/{name} is another one now" for name in _replaced(saved, now)),
+        *_bound_elsewhere(saved, now),
     )
 
 
@@ -74,6 +75,16 @@ def _replaced(saved: Plan, now: Plan) -> list[str]:
     before = {volume.volume: volume.uid for volume in saved.volumes if volume.volume and volume.uid}
     after = {volume.volume: volume.uid for volume in now.volumes if volume.volume and volume.uid}
     return sorted(name for name, uid in before.items() if after.get(name, uid) != uid)
+
+
+def _bound_elsewhere(saved: Plan, now: Plan) -> list[str]:
+    """Claims with another volume than the one that would be kept in their name."""
+    after = {volume.claim: volume.volume or "no volume" for volume in now.volumes if volume.claim}
+    return [
+        f"persistentvolumeclaims/{volume.claim} has {after[volume.claim]} now, and had {volume.volume}"
+        for volume in saved.volumes
+        if volume.keeps and after.get(volume.claim, volume.volume) != volume.volume
+    ]
 
 
 def _of_volumes(saved: Plan, now: Plan) -> list[str]:

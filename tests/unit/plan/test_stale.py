@@ -89,6 +89,23 @@ def test_a_volume_that_was_replaced_forbids_it() -> None:
     assert stale_reasons(plan, planned(now), seen(now)) == ("persistentvolumes/pv-1 is another one now",)
 
 
+def test_a_claim_that_has_another_volume_forbids_it() -> None:
+    """Both volumes are there: a run would keep the old one's data in the claim's name. A claim that is left out may."""
+    now = {
+        **CLUSTER,
+        "shop/persistentvolumeclaims": [claim("data", "pv-2")],
+        "persistentvolumes": [volume("pv-1", "shop/data"), volume("pv-2", "shop/data")],
+    }
+    waits = {**now, "shop/persistentvolumeclaims": [claim("data", "pv-1", phase="Pending")]}
+    kept: dict[str, Any] = {"snapshotLocation": SNAPSHOT_LOCATION}
+    left: dict[str, Any] = {"volumePolicies": [{"action": {"type": "skip"}}]}
+    reason = "persistentvolumeclaims/shop/data has {} now, and had pv-1"
+    plan = planned(CLUSTER, **kept)
+    assert stale_reasons(plan, planned(now, **kept), seen(now)) == (reason.format("pv-2"),)
+    assert stale_reasons(plan, planned(waits, **kept), seen(waits)) == (reason.format("no volume"),)
+    assert stale_reasons(planned(CLUSTER, **left), planned(now, **left), seen(now)) == ()
+
+
 def test_a_volume_that_may_not_be_read_any_more_is_not_gone() -> None:
     """The claim still names it: that is a difference, and no proof that it went."""
     plan = planned(CLUSTER)
