@@ -106,7 +106,7 @@ class _Looking:
             storage_class=(facts.storage_class if facts is not None else "") or claim.storage_class,
             labels=row.labels,
             phase=claim.phase,
-            unseen=bool(bound) and facts is None,
+            unseen=facts is None and (bool(bound) or claim.phase == "Lost"),
             **_of(facts),
         )
         asked = Asked(

@@ -256,6 +256,20 @@ def test_a_claim_that_names_a_volume_and_does_not_have_it(phase: str, claimed: s
     }
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_what_is_lost_is_not_skipped_by_a_later_rule(there: bool) -> None:
+    """Nobody knows what the lost volume was: the first rule may have meant it, wherever its PersistentVolume is now."""
+    contents = {"shop/persistentvolumeclaims": [claim("data", "pv-1", phase="Lost")]}
+    if there:
+        contents["persistentvolumes"] = [disk(claimed="other/data")]
+    policies = rules(({"csi": {"driver": DRIVER}}, "snapshot"), "skip")
+    plan = planned(contents, volumePolicies=policies)
+    assert lines(plan)["shop/data"] == (
+        "uncovered",
+        "the claim is Lost: its PersistentVolume is gone, or bound to another claim",
+    )
+
+
 def test_a_claim_that_waits_for_a_volume_that_never_was() -> None:
     """It is no loss, and nobody is warned of one."""
     contents = {"shop/persistentvolumeclaims": [claim("data", "pv-1", phase="Pending")]}
