@@ -1,5 +1,7 @@
-"""Volume policies put to one volume: the first rule whose conditions all hold. Velero's conditions, exactly. Pure.
+"""Volume policies put to one volume: the first rule whose conditions all hold. Pure.
 
+Velero's conditions, exactly, but for sizes that nobody knows: Velero takes them for 0, so that a rule for small disks
+means every volume within a Pod; here they are in no range.
 velero.io/docs/main/resource-filtering/#resource-policies
 """
 

@@ -21,6 +21,7 @@ RESOURCE_POLICY = Wanted(
 )
 # Types of Velero's that no line here is of: what they show comes from the API server, or there is no such volume.
 _WITHOUT_DATA = frozenset({"awsazuredisk", "configmap", "downwardapi", "projected", "secret"})
+_OF_CLAIMS = ("storageClass", "pvcLabels", "pvcPhase")  # no volume within a Pod meets them
 _CONDITIONS = ("capacity", "storageClass", "csi", "nfs", "volumeTypes", "pvcLabels", "pvcPhase")
 
 
@@ -47,6 +48,12 @@ def volume_rules(spec: Spec, rules: Sequence[Value]) -> Iterator[Value]:
             spec.note(Severity.NO_MEANING, RESOURCE_POLICY.field, message)
             continue
         before.append(conditions)
+        if _means_what_has_no_size(conditions):
+            message = (
+                f"a volume within a Pod has no size: to Velero, {where} means each of them; here it is in no range"
+            )
+            instead = "put a rule for them before it, without a capacity: {volumeTypes: [emptyDir]}"
+            spec.note(Severity.TO_DO, RESOURCE_POLICY.field, message, instead)
         action = rule.get("action")
         if isinstance(action, dict) and action.get("parameters"):
             message = f"the parameters in {where} are for Velero and its plugins"
@@ -86,6 +93,14 @@ def _conditions(value: Value) -> Value:
             return None
         said["volumeTypes"] = ["csi"]
     return said
+
+
+def _means_what_has_no_size(conditions: Value) -> bool:
+    """Whether Velero holds volumes within Pods for ones of 0 bytes that a rule means."""
+    if not isinstance(conditions, dict) or any(name in conditions for name in _OF_CLAIMS):
+        return False
+    capacity = conditions.get("capacity")
+    return isinstance(capacity, str) and capacity.startswith(",")
 
 
 def _types_without_data(conditions: Value) -> list[str]:

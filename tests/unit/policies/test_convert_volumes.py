@@ -120,6 +120,24 @@ def test_types_that_hold_no_data_need_no_rule() -> None:
     assert "volumePolicies[1] of its ConfigMap is left out: no volume gets to it" in said
 
 
+@pytest.mark.parametrize(
+    ("conditions", "told"),
+    [
+        ({"capacity": "0,10Gi"}, True),
+        ({"capacity": ",10Gi", "volumeTypes": ["emptyDir"]}, True),
+        ({"capacity": ",10Gi", "storageClass": ["gp3"]}, False),
+        ({"capacity": "1Gi,10Gi"}, False),
+        ({"volumeTypes": ["emptyDir"]}, False),
+    ],
+)
+def test_what_a_range_means_to_velero_that_begins_with_nothing(conditions: Json, told: bool) -> None:
+    """Volumes within Pods too, since it takes them for empty: who counted on that is told."""
+    rules = [{"conditions": conditions, "action": {"type": "skip"}}]
+    made = policy(bucket(), config_map(rules), schedule({**NAMED, "snapshotVolumes": False}))
+    messages = [note.message for note in made.notes if note.severity is Severity.TO_DO]
+    assert any("a volume within a Pod has no size" in message for message in messages) is told
+
+
 def test_rules_that_do_not_hold_are_mistakes_of_the_field_that_names_them() -> None:
     """Nothing is made of them, and the finding has the place of resourcePolicy."""
     rules = [{"conditions": {"volumeTypes": ["tape"]}, "action": {"type": "snapshot"}}]
