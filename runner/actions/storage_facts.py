@@ -121,16 +121,16 @@ _NOT_A_SOURCE = frozenset(
 
 def volume_facts(spec: dict[str, msgspec.Raw]) -> VolumeFacts:
     """What decisions need of a PersistentVolume."""
-    kind = next((field for field in spec if field not in _NOT_A_SOURCE), "")
-    source, handle, attributes, found = kind, "", {}, _Source()
+    kind = _source_of(spec, _NOT_A_SOURCE)
+    source, handle, csi, found = kind, "", _CsiSource(), _Source()
     if kind == "csi":
-        csi = _CSI.decode(spec[kind])
-        source, handle, attributes = csi.driver, csi.volume_handle, csi.volume_attributes or {}
+        csi = _CSI.decode(spec[kind]) or csi
+        source, handle = csi.driver, csi.volume_handle
     elif kind == "awsElasticBlockStore":
         # Kubernetes takes aws://eu-west-1a/vol-1 and vol-1 alike.
-        handle = _EBS.decode(spec[kind]).volume_id.rpartition("/")[2]
+        handle = (_EBS.decode(spec[kind]) or _EbsSource()).volume_id.rpartition("/")[2]
     elif kind:
-        found = _SOURCE.decode(spec[kind]) or _Source()
+        found = _SOURCE.decode(spec[kind]) or found
     claim = (_NAME.decode(spec["claimRef"]) if "claimRef" in spec else None) or _Name()
     capacity = _QUANTITIES.decode(spec["capacity"]) if "capacity" in spec else None
     return VolumeFacts(
@@ -140,7 +140,7 @@ def volume_facts(spec: dict[str, msgspec.Raw]) -> VolumeFacts:
         source=source,
         handle=handle,
         type=kind,
-        attributes=attributes,
+        attributes=csi.volume_attributes or {},
         server=found.server or "",
         path=found.path or "",
         access_modes=tuple(_LIST.decode(spec["accessModes"]) or ()) if "accessModes" in spec else (),
@@ -187,7 +187,7 @@ _NO_DATA = frozenset({"name", "configMap", "secret", "projected", "downwardAPI",
 
 def _within(name: str, volume: dict[str, msgspec.Raw]) -> PodVolume | None:
     """A volume that lives within its Pod and holds data."""
-    kind = next((field for field in volume if field not in _NO_DATA), "")
+    kind = _source_of(volume, _NO_DATA)
     if not kind:
         # Where a volume names no source, the API server makes it an emptyDir.
         return None if len(volume) > 1 else PodVolume(name=name, type="emptyDir")
@@ -206,6 +206,12 @@ def _within(name: str, volume: dict[str, msgspec.Raw]) -> PodVolume | None:
     )
 
 
+def _source_of(fields: dict[str, msgspec.Raw], others: frozenset[str]) -> str:
+    """The field that says where bytes are; one that a manifest leaves open is it only where there is no other."""
+    named = [field for field in fields if field not in others]
+    return next((field for field in named if fields[field] != _NULL), named[0] if named else "")
+
+
 def _storage(sizes: dict[str, Quantity] | None) -> str:
     return str((sizes or {}).get("storage", ""))
 
@@ -214,10 +220,12 @@ def _text(raw: msgspec.Raw | None) -> str:
     return "" if raw is None else _TEXT.decode(raw) or ""
 
 
+_NULL = msgspec.Raw(b"null")
+
 # Made once, before there are threads: msgspec 0.22 crashes where several of them are the first to decode a type.
 # null stands where a folder of manifests leaves a field open: `emptyDir:`.
-_CSI = msgspec.json.Decoder(_CsiSource)
-_EBS = msgspec.json.Decoder(_EbsSource)
+_CSI = msgspec.json.Decoder(_CsiSource | None)
+_EBS = msgspec.json.Decoder(_EbsSource | None)
 _NAME = msgspec.json.Decoder(_Name | None)
 _SOURCE = msgspec.json.Decoder(_Source | None)
 _CLAIM_SOURCE = msgspec.json.Decoder(_ClaimSource)

@@ -135,6 +135,14 @@ def test_a_volume_whose_fields_are_open() -> None:
     assert found == VolumeFacts(claim="", storage_class="", capacity="", source="hostPath", handle="", type="hostPath")
 
 
+def test_a_source_that_is_left_open_beside_another() -> None:
+    """As templates write it, and an API server takes it: the other one is where the bytes are."""
+    found = volume(csi=None, awsElasticBlockStore=None, nfs={"server": "nas", "path": "/x"})
+    assert (found.type, found.server) == ("nfs", "nas")
+    assert [(one.name, one.type) for one in pod({"name": "a", "emptyDir": None, "nfs": {}}).volumes] == [("a", "nfs")]
+    assert (volume(csi=None).type, volume(awsElasticBlockStore=None).type) == ("csi", "awsElasticBlockStore")
+
+
 # Pods
 
 
