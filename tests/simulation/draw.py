@@ -7,7 +7,8 @@ from random import Random
 
 from runner.engine.execute import Limits
 from runner.engine.sources import ListLimits
-from tests.simulation.faults import Doom, End, Weather
+from tests.simulation.ending import End
+from tests.simulation.faults import Doom, Weather
 from tests.simulation.objects import TYPES
 from tests.simulation.world import World
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
@@ -12,7 +11,6 @@ import msgspec
 from runner.archive.layout import MANIFEST
 from runner.errors import (
     BadResponse,
-    Cancelled,
     ClusterBusy,
     ClusterUnreachable,
     Forbidden,
@@ -21,20 +19,14 @@ from runner.errors import (
     StoreDenied,
     StoreFull,
     StoreUnreachable,
-    TrysailError,
     Unauthorized,
     UploadDamaged,
 )
 from runner.model.cluster import Page
 from tests.fakes.clock import SimulatedClock
 from tests.fakes.cluster import Call
+from tests.simulation.ending import End, Ending
 from tests.simulation.world import World
-
-_ENOUGH = 30_000  # calls; no run of these small worlds needs so many
-
-
-class Died(BaseException):
-    """The process is gone, as after SIGKILL: whatever it would still do raises this again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,15 +39,6 @@ class Weather:
     garbage: float = 0.0  # a page with an item that is none
     store: float = 0.0
     lost_reply: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class End:
-    """A death or a signal, at the `at`-th time that something happens: any call, one to the store, a write, a reply."""
-
-    kind: str  # death | signal
-    where: str  # any | store | write | reply | commit
-    at: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,48 +62,18 @@ class Doom:
     visit: int | None = None  # at this call to the store, somebody else's run takes place
 
 
-class Faults:
-    """Strikes the calls of one run. `met` counts what did; `trace` has every call and what became of it."""
+class Faults(Ending):
+    """Strikes the calls of one run."""
 
     def __init__(self, random: Random, weather: Weather, doom: Doom, world: World) -> None:
-        self.met: Counter[str] = Counter()
-        self.trace: list[str] = []
-        self.dead = False
+        super().__init__(random, doom.end)
         self.committed = False  # the manifest was written, heard of or not
         self.lied_about_manifest = False
         self.clock = SimulatedClock()  # its run's own takes the place
-        self.in_worker: Callable[[], bool] = lambda: False
         self.visitor: Callable[[], None] = lambda: None
-        self._random, self._weather, self._doom = random, weather, doom
+        self._weather, self._doom = weather, doom
         self._world = world
-        self._counts: Counter[str] = Counter()
-        self._signalled = self._due = False
         self._bytes = 0
-
-    # every port
-
-    def touched(self, what: str) -> None:
-        """A call of clock, executor or observer."""
-        self._count("any", what)
-
-    def _count(self, where: str, what: str) -> None:
-        if self.dead:
-            raise Died
-        if where == "any":
-            self.trace.append(what)
-            assert len(self.trace) < _ENOUGH, "the run does not come to an end"
-        self._counts[where] += 1
-        end = self._doom.end
-        if end is not None and (end.where, end.at) == (where, self._counts[where]):
-            if end.kind == "death":
-                self.dead = True
-                self._meet("died")
-                raise Died
-            self._due = True
-        if self._due and not self._signalled and not self.in_worker():
-            self._signalled = True
-            self._meet("cancelled")
-            raise Cancelled("cancelled by SIGINT")
 
     # the cluster
 
@@ -128,45 +81,45 @@ class Faults:
         """Before a question to the cluster."""
         name = call.resource.name if call.resource is not None else ""
         self.touched(f"{call.verb} {name} {call.namespace} {call.name}".strip())
-        self._counts["cluster"] += 1
-        self.clock.advance(self._random.expovariate(20))
+        self.counts["cluster"] += 1
+        self.clock.advance(self.random.expovariate(20))
         self._last_of_cluster(call, name)
         weather = self._weather
         expiry = 1.0 if self._doom.expiring else weather.expiry
-        if self._random.random() < weather.change:
-            self._meet(f"change: {self._world.change(self._random)}", "change")
-        if call.request is not None and call.request.continue_token and self._random.random() < expiry:
-            resumable = self._doom.expiring or self._random.random() < 0.9
+        if self.random.random() < weather.change:
+            self.meet(f"change: {self._world.change(self.random)}", "change")
+        if call.request is not None and call.request.continue_token and self.random.random() < expiry:
+            resumable = self._doom.expiring or self.random.random() < 0.9
             self._world.cluster.expire_tokens(resumable=resumable)
-            self._meet("token expired" if resumable else "token expired for good")
-        if self._random.random() < weather.cluster:
-            self._fail(
-                ClusterBusy("the API server answers 429", retry_after=self._random.choice((None, 1.0, 30.0, 3600.0))),
+            self.meet("token expired" if resumable else "token expired for good")
+        if self.random.random() < weather.cluster:
+            self.fail(
+                ClusterBusy("the API server answers 429", retry_after=self.random.choice((None, 1.0, 30.0, 3600.0))),
                 ClusterUnreachable("the connection was reset"),
                 BadResponse("the answer is cut off"),
             )
 
     def _last_of_cluster(self, call: Call, name: str) -> None:
-        doom, count = self._doom, self._counts["cluster"]
+        doom, count = self._doom, self.counts["cluster"]
         if doom.credentials is not None and count >= doom.credentials:
-            self._fail(Unauthorized("the API server answers 401"))
+            self.fail(Unauthorized("the API server answers 401"))
         if doom.cluster_down is not None and count >= doom.cluster_down:
-            self._fail(ClusterUnreachable("connection refused"))
+            self.fail(ClusterUnreachable("connection refused"))
         where = {"*", call.namespace} if call.verb == "page" or call.namespace else {"*"}
         if any((name, one) in doom.forbidden for one in where):
-            self._fail(Forbidden(f"{name} may not be read in {call.namespace or 'the cluster'}"))
+            self.fail(Forbidden(f"{name} may not be read in {call.namespace or 'the cluster'}"))
         if name in doom.garbled:
-            self._fail(BadResponse(f"the list of {name} is no list"))
+            self.fail(BadResponse(f"the list of {name} is no list"))
         if name and name == doom.gone[0] and count >= doom.gone[1]:
             self._world.touched.update(key for key in self._world.versions if key.resource == name)
-            self._fail(ItemNotFound(f"{name} is not served"))
+            self.fail(ItemNotFound(f"{name} is not served"))
 
     def alter(self, page: Page) -> Page:
         """What becomes of a page."""
-        if page.items and self._random.random() < self._weather.garbage:
-            self._meet("garbage in a page")
+        if page.items and self.random.random() < self._weather.garbage:
+            self.meet("garbage in a page")
             *items, last = page.items
-            cut = bytes(last)[: self._random.randrange(1, len(last))]
+            cut = bytes(last)[: self.random.randrange(1, len(last))]
             return msgspec.structs.replace(page, items=(*items, last, msgspec.Raw(cut)))
         return page
 
@@ -175,26 +128,26 @@ class Faults:
     def before(self, verb: str, key: str, size: int) -> None:
         """Before a call to the store."""
         self.touched(f"{verb} {key}")
-        self._count("store", verb)
+        self.count("store", verb)
         if verb in {"create", "upload", "part", "complete"}:
-            self._count("write", verb)
+            self.count("write", verb)
         if verb == "create" and key.endswith(MANIFEST):
-            self._count("commit", verb)
-        doom, count = self._doom, self._counts["store"]
-        self.clock.advance(self._random.expovariate(20))
+            self.count("commit", verb)
+        doom, count = self._doom, self.counts["store"]
+        self.clock.advance(self.random.expovariate(20))
         if count == doom.visit:
-            self._meet("visited")
+            self.meet("visited")
             self.visitor()
         if doom.store_denied is not None and count >= doom.store_denied:
-            self._fail(StoreDenied("the store answers 403"))
+            self.fail(StoreDenied("the store answers 403"))
         if doom.store_down is not None and count >= doom.store_down:
-            self._fail(StoreUnreachable("connection refused"))
+            self.fail(StoreUnreachable("connection refused"))
         self._bytes += size
         if doom.store_bytes is not None and size and self._bytes > doom.store_bytes:
-            self._fail(StoreFull("no space left"))
-        if self._random.random() < self._weather.store:
-            self._fail(
-                StoreBusy("the store answers 503", retry_after=self._random.choice((None, 5.0))),
+            self.fail(StoreFull("no space left"))
+        if self.random.random() < self._weather.store:
+            self.fail(
+                StoreBusy("the store answers 503", retry_after=self.random.choice((None, 5.0))),
                 StoreUnreachable("the connection was reset"),
             )
 
@@ -202,45 +155,36 @@ class Faults:
         """After a call to the store had its effect."""
         if verb == "create" and key.endswith(MANIFEST):
             self.committed = True
-        self._count("reply", verb)
+        self.count("reply", verb)
         if verb in {"create", "complete"}:
-            self._meet(f"stored by {verb}", f"stored by {verb}")
-        mute = self._doom.store_mute is not None and self._counts["store"] >= self._doom.store_mute
-        if mute or self._random.random() < self._weather.lost_reply:
+            self.meet(f"stored by {verb}", f"stored by {verb}")
+        mute = self._doom.store_mute is not None and self.counts["store"] >= self._doom.store_mute
+        if mute or self.random.random() < self._weather.lost_reply:
             what = "commit reply lost" if key.endswith(MANIFEST) else f"reply to {verb} lost"
-            self._meet(what)
+            self.meet(what)
             raise StoreUnreachable("the connection was reset before the answer came")
 
     def kept(self, verb: str, key: str, data: bytes) -> bytes:
         """A store that lies keeps other bytes; one that checks what it is sent notices, and says so."""
-        if self._doom.lie != "write" or self._random.random() >= self._doom.lie_chance:
+        if self._doom.lie != "write" or self.random.random() >= self._doom.lie_chance:
             return data
         if self._world.store.verifies_uploads:
-            self._meet("damage noticed by the store")
+            self.meet("damage noticed by the store")
             raise UploadDamaged("the checksum is not that of the bytes")
-        self._meet("lie at writing")
+        self.meet("lie at writing")
         self.lied_about_manifest |= key.endswith(MANIFEST)
         return self._twisted(data, may_cut=verb == "create")
 
     def given(self, key: str, data: bytes) -> bytes:
         """A store that lies gives other bytes than it holds."""
-        if self._doom.lie != "read" or self._random.random() >= self._doom.lie_chance:
+        if self._doom.lie != "read" or self.random.random() >= self._doom.lie_chance:
             return data
-        self._meet("lie at reading")
+        self.meet("lie at reading")
         self.lied_about_manifest |= key.endswith(MANIFEST)
         return self._twisted(data, may_cut=True)
 
     def _twisted(self, data: bytes, *, may_cut: bool) -> bytes:
-        place = self._random.randrange(len(data))
-        if may_cut and self._random.random() < 0.5:
+        place = self.random.randrange(len(data))
+        if may_cut and self.random.random() < 0.5:
             return data[:place]
-        return data[:place] + bytes([data[place] ^ 1 << self._random.randrange(8)]) + data[place + 1 :]
-
-    def _fail(self, *errors: TrysailError) -> None:
-        error = self._random.choice(errors)
-        self._meet(type(error).__name__)
-        raise error
-
-    def _meet(self, what: str, counted: str = "") -> None:
-        self.met[counted or what] += 1
-        self.trace.append(f"  ! {what}")
+        return data[:place] + bytes([data[place] ^ 1 << self.random.randrange(8)]) + data[place + 1 :]

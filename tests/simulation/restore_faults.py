@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 from typing import NamedTuple
@@ -12,20 +10,17 @@ import msgspec
 
 from runner.errors import (
     BadResponse,
-    Cancelled,
     ClusterBusy,
     ClusterUnreachable,
     StoreBusy,
     StoreUnreachable,
-    TrysailError,
     Unauthorized,
 )
 from tests.fakes.cluster import Call, Verb
-from tests.simulation.faults import Died, End
+from tests.simulation.ending import End, Ending
 from tests.simulation.restore_world import RestoreWorld, came
 from tests.simulation.world import Key
 
-_ENOUGH = 30_000
 WRITES: frozenset[Verb] = frozenset({"create", "apply", "merge", "delete"})
 
 
@@ -62,26 +57,21 @@ class WriteDone(NamedTuple):
     owners: tuple[str, ...]  # uids that it names as owners
 
 
-class RestoreFaults:
-    """Strikes the calls of one attempt. `trace` has every call, `written` every change that was made."""
+class RestoreFaults(Ending):
+    """Strikes the calls of one attempt. `written` has every change that was made."""
 
     def __init__(self, random: Random, weather: RestoreWeather, doom: RestoreDoom, world: RestoreWorld) -> None:
-        self.met: Counter[str] = Counter()
-        self.trace: list[str] = []
+        super().__init__(random, doom.end)
         self.written: list[WriteDone] = []
         self.wrong: list[str] = []
-        self.dead = False
-        self.in_worker: Callable[[], bool] = lambda: False
-        self._random, self._weather, self._doom, self._world = random, weather, doom, world
-        self._counts: Counter[str] = Counter()
-        self._due = self._signalled = False
+        self._weather, self._doom, self._world = weather, doom, world
         self._uids: dict[Key, str] = {}  # of what is about to be deleted or patched
         self._named: dict[Key, frozenset[str]] = {}  # owners that it names
 
     def touched(self, what: str) -> None:
         """A call of clock, executor or observer."""
-        self._count("any", what)
-        if what == "sleep" and self._random.random() >= self._weather.idle:
+        super().touched(what)
+        if what == "sleep" and self.random.random() >= self._weather.idle:
             self._world.controllers()
 
     # the cluster
@@ -89,20 +79,20 @@ class RestoreFaults:
     def strike(self, call: Call) -> None:
         """Before a call to the cluster."""
         name = call.resource.name if call.resource is not None else ""
-        self._count("any", f"{call.verb} {name} {call.namespace} {call.name}".strip())
-        self._counts["cluster"] += 1
+        self.count("any", f"{call.verb} {name} {call.namespace} {call.name}".strip())
+        self.counts["cluster"] += 1
         if call.verb in WRITES:
-            self._count("write", call.verb)
-        count, doom = self._counts["cluster"], self._doom
+            self.count("write", call.verb)
+        count, doom = self.counts["cluster"], self._doom
         if doom.credentials is not None and count >= doom.credentials:
-            self._fail(Unauthorized("the API server answers 401"))
+            self.fail(Unauthorized("the API server answers 401"))
         if doom.down is not None and count >= doom.down:
-            self._fail(ClusterUnreachable("connection refused"))
-        if self._random.random() < self._weather.change:
-            self._meet(f"change: {self._world.somebody_changes(self._random)}", "change")
-        if self._random.random() < self._weather.before:
-            self._fail(
-                ClusterBusy("the API server answers 429", retry_after=self._random.choice((None, 1.0, 30.0))),
+            self.fail(ClusterUnreachable("connection refused"))
+        if self.random.random() < self._weather.change:
+            self.meet(f"change: {self._world.somebody_changes(self.random)}", "change")
+        if self.random.random() < self._weather.before:
+            self.fail(
+                ClusterBusy("the API server answers 429", retry_after=self.random.choice((None, 1.0, 30.0))),
                 ClusterUnreachable("the connection was reset"),
                 BadResponse("the answer is cut off"),
             )
@@ -116,10 +106,10 @@ class RestoreFaults:
         if call.dry_run:
             return
         self._remember(call)
-        self._count("reply", call.verb)
-        mute = self._doom.mute is not None and self._counts["cluster"] >= self._doom.mute
-        if mute or self._random.random() < self._weather.lost_reply:
-            self._meet(f"reply to {call.verb} lost")
+        self.count("reply", call.verb)
+        mute = self._doom.mute is not None and self.counts["cluster"] >= self._doom.mute
+        if mute or self.random.random() < self._weather.lost_reply:
+            self.meet(f"reply to {call.verb} lost")
             raise ClusterUnreachable("the connection was reset before the answer came")
 
     def _remember(self, call: Call) -> None:
@@ -143,39 +133,9 @@ class RestoreFaults:
 
     def read(self, verb: str, key: str) -> None:
         """Before a call to the store."""
-        self._count("any", f"{verb} {key}")
-        if self._random.random() < self._weather.store:
-            self._fail(StoreBusy("the store answers 503", retry_after=None), StoreUnreachable("the connection broke"))
-
-    # all of them
-
-    def _count(self, where: str, what: str) -> None:
-        if self.dead:
-            raise Died
-        if where == "any":
-            self.trace.append(what)
-            assert len(self.trace) < _ENOUGH, "the restore does not come to an end"
-        self._counts[where] += 1
-        end = self._doom.end
-        if end is not None and (end.where, end.at) == (where, self._counts[where]):
-            if end.kind == "death":
-                self.dead = True
-                self._meet("died")
-                raise Died
-            self._due = True
-        if self._due and not self._signalled and not self.in_worker():
-            self._signalled = True
-            self._meet("cancelled")
-            raise Cancelled("cancelled by SIGINT")
-
-    def _fail(self, *errors: TrysailError) -> None:
-        error = self._random.choice(errors)
-        self._meet(type(error).__name__)
-        raise error
-
-    def _meet(self, what: str, counted: str = "") -> None:
-        self.met[counted or what] += 1
-        self.trace.append(f"  ! {what}")
+        self.count("any", f"{verb} {key}")
+        if self.random.random() < self._weather.store:
+            self.fail(StoreBusy("the store answers 503", retry_after=None), StoreUnreachable("the connection broke"))
 
 
 class StoreFaults:

@@ -21,7 +21,7 @@ from tests.fakes.executor import SimulatedExecutor
 from tests.fakes.faulty import FaultyStore
 from tests.fakes.observer import RecordingObserver
 from tests.fakes.restore_stage import LOCATION, restore_policy
-from tests.simulation.faults import Died
+from tests.simulation.ending import Died
 from tests.simulation.objects import Object
 from tests.simulation.restore_faults import (
     CALM,

@@ -20,7 +20,8 @@ from tests.fakes.executor import SimulatedExecutor
 from tests.fakes.faulty import FaultyCluster, FaultyStore
 from tests.fakes.observer import RecordingObserver
 from tests.simulation.draw import CALM, any_doom, any_limits, any_weather
-from tests.simulation.faults import Died, Doom, Faults, Weather
+from tests.simulation.ending import Died
+from tests.simulation.faults import Doom, Faults, Weather
 from tests.simulation.world import Key, World
 
 FIRST = "sim-20260301020000-0001"

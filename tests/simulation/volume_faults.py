@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
 
 from runner.archive.layout import MANIFEST
 from runner.errors import (
-    Cancelled,
     ClusterBusy,
     ClusterUnreachable,
     Forbidden,
@@ -22,19 +20,19 @@ from runner.errors import (
     VolumesUnreachable,
 )
 from tests.fakes.clock import SimulatedClock
-from tests.simulation.faults import Died, End
+from tests.simulation.ending import End, Ending
 
-_ENOUGH = 30_000  # calls; no run of these small worlds needs so many
-_PASSING: dict[str, tuple[TrysailError, ...]] = {
-    "provider": (VolumesBusy("the provider is busy"), VolumesUnreachable("the connection was reset")),
-    "cluster": (ClusterBusy("the API server answers 429"), ClusterUnreachable("the connection was reset")),
-    "exec": (ClusterUnreachable("the connection was refused"),),  # what is retriable was never begun
-    "store": (StoreBusy("the store answers 503"), StoreUnreachable("the connection was reset")),
+_Errors = tuple[type[TrysailError], ...]
+_PASSING: dict[str, _Errors] = {
+    "provider": (VolumesBusy, VolumesUnreachable),
+    "cluster": (ClusterBusy, ClusterUnreachable),
+    "exec": (ClusterUnreachable,),  # what is retriable was never begun
+    "store": (StoreBusy, StoreUnreachable),
 }
-_LASTING: dict[str, tuple[TrysailError, ...]] = {
-    "provider": (VolumesDenied("the provider refuses it"), VolumeQuotaExceeded("there are too many snapshots")),
-    "cluster": (Forbidden("it may not be done"),),
-    "exec": (Forbidden("exec may not be done"),),
+_LASTING: dict[str, _Errors] = {
+    "provider": (VolumesDenied, VolumeQuotaExceeded),
+    "cluster": (Forbidden,),
+    "exec": (Forbidden,),
 }
 _LOST: dict[str, type[TrysailError]] = {
     "provider": VolumesUnreachable,
@@ -53,52 +51,37 @@ class Weather:
     command: float = 0.0  # a command in a Pod fails or hangs
 
 
-class VolumeFaults:
-    """Strikes the calls of one run. `met` counts what did; `trace` has every call and what became of it."""
+class VolumeFaults(Ending):
+    """Strikes the calls of one run."""
 
     def __init__(self, random: Random, weather: Weather, end: End | None) -> None:
-        self.met: Counter[str] = Counter()
-        self.trace: list[str] = []
-        self.dead = False
+        super().__init__(random, end)
         self.committed = False  # the manifest was written, heard of or not
         self.clock = SimulatedClock()  # its run's own takes the place
-        self.in_worker: Callable[[], bool] = lambda: False
         self.visitor: Callable[[], None] = lambda: None
         self.visit = 0  # from this call to a provider on, somebody else's run is due
-        self.random, self.weather = random, weather
-        self._end = end
-        self._counts: Counter[str] = Counter()
-        self._signalled = self._due = False
-
-    def touched(self, what: str) -> None:
-        """A call of clock, executor or observer."""
-        self._count("any", what)
+        self.weather = weather
 
     def calls(self, port: str, what: str) -> None:
         """Before a call to a port, which has no effect where this raises."""
         self.touched(f"{port}: {what}")
-        self._count(port, what)
+        self.count(port, what)
         # Nobody can take over what is on its way out: no provider deletes only what still has a certain tag.
-        if port == "provider" and 0 < self.visit <= self._counts[port] and not what.startswith("discard"):
+        if port == "provider" and 0 < self.visit <= self.counts[port] and not what.startswith("discard"):
             self.visitor()
         self.clock.advance(self.random.expovariate(20))
         chance = self.random.random()
         if chance < self.weather.passing:
-            self._fail(*_PASSING[port])
+            self.fail(*(kind("it passes") for kind in _PASSING[port]))
         elif chance < self.weather.passing + self.weather.lasting and port in _LASTING:
-            self._fail(*_LASTING[port])
+            self.fail(*(kind("it lasts") for kind in _LASTING[port]))
 
     def answers(self, port: str, what: str) -> None:
         """After a call to a port had its effect."""
-        self._count("reply", what)
+        self.count("reply", what)
         if port in _LOST and self.random.random() < self.weather.lost:
             self.meet(f"reply of the {port} lost")
             raise _LOST[port]("the connection was reset before the answer came")
-
-    def meet(self, what: str) -> None:
-        """It struck."""
-        self.met[what] += 1
-        self.trace.append(f"  ! {what}")
 
     # a Fate of the store
 
@@ -121,27 +104,3 @@ class VolumeFaults:
         """As `tests.fakes.faulty.Fate` has it."""
         del key
         return data
-
-    def _count(self, where: str, what: str) -> None:
-        if self.dead:
-            raise Died
-        if where == "any":
-            self.trace.append(what)
-            assert len(self.trace) < _ENOUGH, "the run does not come to an end"
-        self._counts[where] += 1
-        end = self._end
-        if end is not None and (end.where, end.at) == (where, self._counts[where]):
-            if end.kind == "death":
-                self.dead = True
-                self.meet("died")
-                raise Died
-            self._due = True
-        if self._due and not self._signalled and not self.in_worker():
-            self._signalled = True
-            self.meet("cancelled")
-            raise Cancelled("cancelled by SIGINT")
-
-    def _fail(self, *errors: TrysailError) -> None:
-        error = self.random.choice(errors)
-        self.meet(type(error).__name__)
-        raise type(error)(error.message)

@@ -20,7 +20,7 @@ from tests.fakes.cluster import Call
 from tests.fakes.executor import SimulatedExecutor
 from tests.fakes.faulty import FaultyStore
 from tests.fakes.observer import RecordingObserver
-from tests.simulation.faults import Died, End
+from tests.simulation.ending import Died, End
 from tests.simulation.volume_faults import VolumeFaults, Weather
 from tests.simulation.volume_world import FaultyProvider, VolumeWorld, WorldExec
 
