@@ -17,6 +17,7 @@ from runner.actions.drift_values import LAST_APPLIED, SECRET_FIELDS, changed, di
 from runner.actions.list_keys import BUILT_IN_GROUPS, merge_keys
 from runner.actions.quantity import equal_quantities, holds_quantity
 from runner.actions.restored import BACKUP_LABEL
+from runner.actions.storage_facts import FROZEN
 from runner.model.cluster import ItemId
 from runner.model.restore import FieldChange
 
@@ -25,13 +26,14 @@ _RESTORED_METADATA: Final = ("labels", "annotations", "finalizers")
 _OPENED: Final = frozenset(
     {("data",), ("binaryData",), ("stringData",), ("metadata", "labels"), ("metadata", "annotations")}
 )
-# Controllers write these anew whatever they find.
+# Controllers write these anew whatever they find, and so does a run that freezes a Pod.
 CONTROLLERS_OWN: Final = frozenset(
     {
         "control-plane.alpha.kubernetes.io/leader",
         "deployment.kubernetes.io/revision",
         "deprecated.daemonset.template.generation",
         "endpoints.kubernetes.io/last-change-trigger-time",
+        FROZEN,
     }
 )
 _NONE: Final[dict[str, Any]] = {}

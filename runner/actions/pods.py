@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from runner.actions.access import legacy_token
-from runner.actions.fields import drop, keep_where, part, parts, text
+from runner.actions.fields import drop, drop_from, keep_where, part, parts, text
 from runner.actions.restored import Case, LeftAlone
 from runner.actions.storage import map_ephemeral_volumes
+from runner.actions.storage_facts import FROZEN
 
 _TOKEN_PATH = "/var/run/secrets/kubernetes.io/serviceaccount"  # noqa: S105 - where tokens are mounted
 # What admission and the scheduler compute: priority and preemptionPolicy from the PriorityClass, overhead from the
@@ -28,7 +29,10 @@ def pod(case: Case) -> LeftAlone | None:
         return LeftAlone(f"it has ended ({phase})")
     spec = part(case.body, "spec")
     drop(spec, *_COMPUTED)
-    keep_where(part(case.body, "metadata"), "finalizers", lambda entry: entry != _JOB_FINALIZER)
+    metadata = part(case.body, "metadata")
+    keep_where(metadata, "finalizers", lambda entry: entry != _JOB_FINALIZER)
+    # Objects are stored while Pods are frozen. The one that comes back is not: no run may thaw it.
+    drop_from(metadata, "annotations", FROZEN)
     _drop_tokens(spec)
     map_ephemeral_volumes(spec, case.rules.storage_classes)
     return None

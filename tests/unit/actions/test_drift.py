@@ -148,6 +148,14 @@ class TestDrift:
         live = {"metadata": {"annotations": {"deployment.kubernetes.io/revision": "1"}}}
         assert drift(WEB, stored, live) == ()
 
+    def test_the_record_of_a_freeze_is_no_difference(self) -> None:
+        """A Pod is stored while a run has it frozen, and is looked at later; or the other way round."""
+        db, record = ItemId("", "pods", "shop", "db-0"), {"trysail.dev/frozen": "{}"}
+        stored: Json = {"metadata": {"name": "db-0", "annotations": record}, "spec": {"hostname": "db-0"}}
+        live: Json = {"metadata": {"name": "db-0"}, "spec": {"hostname": "db-0"}}
+        assert drift(db, stored, live) == ()
+        assert differences(db, live, stored) == differences(db, stored, live) == ()
+
     def test_secrets_are_told_by_their_digests(self) -> None:
         """Neither what they hold nor the last applied configuration is ever in a change, missing or not."""
         applied = "kubectl.kubernetes.io/last-applied-configuration"

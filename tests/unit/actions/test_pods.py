@@ -105,6 +105,14 @@ def test_the_overhead_of_a_pod_is_cleared_and_its_runtime_class_kept() -> None:
     assert "overhead" not in spec
 
 
+@pytest.mark.parametrize("others", [{}, {"team": "shop"}])
+def test_the_record_of_a_freeze_is_dropped(others: dict[str, str]) -> None:
+    """The Pod was stored while it was frozen; the restored one is not, and the next run would thaw it."""
+    pod = stored(POD)
+    pod["metadata"]["annotations"] = {"trysail.dev/frozen": "{}", **others}
+    assert restored("pods", pod)["metadata"].get("annotations", {}) == others
+
+
 def test_ephemeral_containers_are_dropped() -> None:
     """A Pod cannot be created with them."""
     assert "ephemeralContainers" not in restored("pods", stored(POD))["spec"]
