@@ -145,7 +145,7 @@ def _annotated(facts: PodFacts, when: When) -> tuple[ExecHook, str] | None:
         if on_error.lower() not in {"fail", "continue"}:
             raise ValueError(f"has {prefix}/on-error: it must be Fail or Continue")
         timeout = facts.hooks.get(f"{prefix}/timeout") or _TIMEOUT
-        if len(timeout) > _LONGEST or not _DURATION.fullmatch(timeout):
+        if len(timeout) > _LONGEST or not _DURATION.fullmatch(timeout) or not seconds(timeout):
             raise ValueError(f"has {prefix}/timeout: it must be a time as 30s")
         words = _command(command, f"{prefix}/command")
         hook = ExecHook.model_validate(

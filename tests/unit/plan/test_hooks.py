@@ -185,6 +185,7 @@ def test_annotations_win_over_the_policy() -> None:
     [
         (annotated(command="sync", timeout="soon"), "timeout: it must be a time as 30s"),
         (annotated(command="sync", timeout="1s" * 20), "timeout: it must be a time as 30s"),
+        (annotated(command="sync", timeout="0s"), "timeout: it must be a time as 30s"),
         (annotated(command="sync", on_error="perhaps"), "on-error: it must be Fail or Continue"),
         (annotated(command='["sync"'), "command: it must be a JSON list of texts"),
         (annotated(command="[1]"), "command: it must be a JSON list of texts"),
@@ -207,6 +208,7 @@ def test_an_annotation_that_does_not_hold(hooks: dict[str, str], why: str) -> No
     assert taken["shop/data"].method == "uncovered"
     assert taken["shop/data"].why.startswith("snapshotLocation; but its Pod shop/db-0 ")
     assert why in taken["shop/data"].why
+    assert "\n" not in warning
 
 
 def test_what_is_skipped_stays_skipped() -> None:

@@ -171,6 +171,8 @@ def test_pods_ask_for_hooks_themselves(group: str) -> None:
         ({"container": "third"}, "asks for a hook in container third, which it does not have"),
         ({"on_error": "perhaps"}, "/on-error: it must be Fail or Continue"),
         ({"exec_timeout": "soon"}, "/exec-timeout: it must be a time as 30s"),
+        ({"exec_timeout": "0s"}, "/exec-timeout: it must be a time as 30s"),
+        ({"wait_timeout": "0m0s"}, "/wait-timeout: it must be a time as 30s"),
         ({"wait_timeout": "-1s"}, "/wait-timeout: it must be a time as 30s"),
         ({"wait_for_ready": "maybe"}, "/wait-for-ready: it must be true or false"),
     ],
