@@ -85,8 +85,11 @@ def shown(ended: Ended, redact: Callable[[str], str]) -> str:
     """What is shown of a command's output: its end, without secrets and without what steers terminals."""
     text = redact(_STEERS.sub("", ended.output.replace("\r\n", "\n").replace("\r", "\n")))
     cut = ended.cut
-    if cut:  # not from the middle of a line, where there are lines
-        text = text.partition("\n")[2] or text
+    if cut:
+        # Not from the middle of a line; of a single one, not what was had for the sake of secrets alone. That counts in
+        # bytes as they were read: where secrets were taken out, more than these are left of what follows.
+        extra = max(len(ended.output.encode()) - OUTPUT_BYTES, 0)
+        text = text.partition("\n")[2] or text.encode()[extra:].decode(errors="ignore")
     whole = text.encode()
     if len(whole) > OUTPUT_BYTES:
         cut, text = True, whole[-OUTPUT_BYTES:].decode(errors="ignore")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from runner.engine.hooks import OUTPUT_BYTES, complaint, shown
+from runner.adapters.commands import Tail
+from runner.engine.hooks import OUTPUT_BYTES, READ_BYTES, complaint, shown
 from runner.model.redact import redacted
 from runner.volume_ports import Ended
 
@@ -39,6 +40,18 @@ def test_secrets_are_taken_out_before_it_is_cut() -> None:
     )
     assert "cret" not in text
     assert "***" in text
+
+
+@pytest.mark.parametrize("end", ["", "\n"])
+def test_half_a_secret_at_the_beginning_of_one_long_line_is_not_shown(end: str) -> None:
+    """Those that follow are taken out, and the line is short then: its beginning is no part of what is shown still."""
+    secret = "SuperSecretValue0123456789"
+    line = f"{secret},".encode() * 400 + end.encode()
+    tail = Tail(READ_BYTES)
+    tail.add(line)
+    text = shown(tail.ended(0), lambda t: redacted(t, [secret]))
+    assert text.startswith("…")
+    assert not set(text) & set("0123456789")
 
 
 @pytest.mark.parametrize("steering", ["\x1b[31m", "\x1b[2J", "\x07", "\x00", "\x9b", "\x1b"])
