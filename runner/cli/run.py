@@ -140,27 +140,49 @@ class _Run:
 
     def one(self, resolved: ResolvedPolicy, planner: Planner) -> ExitCode:
         """One backup, from its plan to its result."""
+        around = self._around(resolved)
         with wiring.executor() as executor:
-            planned = planner(self.cluster(), executor, wiring.retrier(lines(self.log_format)))
-            self._refuse_uncovered(planned)  # before anybody is asked: no answer would help
+            with around.failing():
+                planned = planner(self.cluster(), executor, wiring.retrier(lines(self.log_format)))
+                self._refuse_uncovered(planned)  # before anybody is asked: no answer would help
+            around.cluster = planned.plan.cluster.name
             if not self._agreed(planned):
                 click.echo("Run cancelled: nothing was written.", err=True)
                 return ExitCode.ERROR
             for difference in planned.differences:
                 lines(self.log_format).notice(Warned(message=f"since the plan was made, {difference}"))
-            store = wiring.open_store(resolved.location, self.cluster)
-            spec = resolved.policy.spec
-            with (
-                observer(self.log_format) as seen,
-                wiring.renderer(planned.plan.items) as renderer,
-                wiring_volumes.volume_ports(planned.plan, planned.inventory, spec, self.choice) as volumes,
-            ):
-                ports = Ports(self.cluster(), store, executor, wiring.clock(), seen, renderer, volumes)
-                name = self.name or wiring.backup_name(planned.plan.policy_name, ports.clock)
-                around = AroundRun(planned.plan, name, spec.hooks, ports.clock, seen)
-                result = around.run(lambda: execute(planned.plan, name, ports, planned.inventory, hooks=planned.hooks))
-        self._show(result, store.url)
+            with around.failing():
+                result, url = self._executed(resolved, planned, executor, around)
+        self._show(result, url)
         return around.exit_code(result)
+
+    def _around(self, resolved: ResolvedPolicy) -> AroundRun:
+        policy, clock = resolved.policy, wiring.clock()
+        return AroundRun(
+            policy=policy.metadata.name,
+            backup=self.name or wiring.backup_name(policy.metadata.name, clock),
+            hooks=policy.spec.hooks,
+            clock=clock,
+            observer=lines(self.log_format),
+            cluster=policy.spec.cluster_name or "",
+        )
+
+    def _executed(
+        self, resolved: ResolvedPolicy, planned: Planned, executor: Executor, around: AroundRun
+    ) -> tuple[Result, str]:
+        """The result, and where the backup lies."""
+        store = wiring.open_store(resolved.location, self.cluster)
+        with (
+            observer(self.log_format) as seen,
+            wiring.renderer(planned.plan.items) as renderer,
+            wiring_volumes.volume_ports(planned.plan, planned.inventory, resolved.policy.spec, self.choice) as volumes,
+        ):
+            around.observer = seen
+            ports = Ports(self.cluster(), store, executor, around.clock, seen, renderer, volumes)
+            result = around.run(
+                lambda: execute(planned.plan, around.backup, ports, planned.inventory, hooks=planned.hooks)
+            )
+        return result, store.url
 
     def _agreed(self, planned: Planned) -> bool:
         if self.approved:

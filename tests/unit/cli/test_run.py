@@ -82,6 +82,33 @@ def test_uncovered_volumes_stop_it(shelf: Shelf) -> None:
     shelf.run("-f", shelf.policy(onUncovered="warn"))
 
 
+def test_a_run_that_comes_to_no_plan_has_failed(shelf: Shelf) -> None:
+    """Whoever waits for onFailure hears of a cluster that cannot be had, a stale plan, and volumes without cover."""
+    told = shelf.folder / "told"
+    tell = ["sh", "-c", f'echo "$TRYSAIL_PHASE $TRYSAIL_POLICY $TRYSAIL_ERROR" >> {told}']
+    policy = shelf.policy(onUncovered=None, hooks={"onFailure": [{"command": tell}]})
+    plan = shelf.folder / "plan.json"
+    shelf.plan("-f", policy, "--out", plan)
+    shelf.put("PersistentVolumeClaim", "data", **CLAIM)
+    shelf.run("-f", policy, code=4)
+    shelf.put("Namespace", "kube-system", uid="99999999-2222-4333-8444-555555555555")
+    shelf.run(plan, code=5)
+    shelf.trysail("run", "--manifests", shelf.folder / "gone", "--auto-approve", "-f", policy, code=1)
+    uncovered, stale, unreachable = told.read_text().splitlines()
+    assert uncovered.startswith("Failed shop 1 selected volumes are protected by nothing")
+    assert stale == "Failed shop the saved plan does not fit any more"
+    assert unreachable.startswith("Failed shop ")
+
+
+def test_a_run_whose_store_cannot_be_had_has_failed(shelf: Shelf) -> None:
+    """Once: onFailure is told a single time, whoever else passes the error on."""
+    told = shelf.folder / "told"
+    policy = shelf.policy(hooks={"onFailure": [{"command": ["sh", "-c", f"echo $TRYSAIL_PHASE >> {told}"]}]})
+    shelf.backups.write_text("a file where a folder should be")
+    shelf.run("-f", policy, code=1)
+    assert told.read_text().split() == ["Failed"]
+
+
 def test_a_plan_that_is_none(shelf: Shelf) -> None:
     """A missing file, another one, and one that was cut off are told apart."""
     plan = shelf.folder / "plan.json"
