@@ -80,7 +80,7 @@ def _agreed() -> bool:
 
 def _thaw(left: Sequence[LeftFrozen], ports: FreezePorts, *, forget: bool) -> ExitCode:
     thaw = ports.thaw_left(PODS)
-    problems = [problem for one in left if (problem := thaw.thaw(one, forget=forget).problem)]
+    problems = [problem for one in left if (problem := thaw.thaw_as_seen(one, forget=forget).problem)]
     for problem in problems:
         click.echo(f"Problem: {problem}", err=True)
     click.echo(f"{len(left) - len(problems)} of {len(left)} thawed.")

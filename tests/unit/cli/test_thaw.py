@@ -124,7 +124,8 @@ def test_without_a_terminal_somebody_must_have_agreed(server: ScriptedServer, th
 def test_a_pod_that_could_not_be_thawed_is_partial(server: ScriptedServer, thaw: Thaw) -> None:
     """The record stays."""
     refused = said(status_object("container not found"), 404)
-    server.expect(pods(pod(record())), refused, said(pod(record())))
+    live = said(pod(record()))
+    server.expect(pods(pod(record())), live, refused, live)
     ended = thaw("--auto-approve")
     assert ended.code == 3
     assert "Problem: the post hook of shop/db-0, container main failed: container not found" in ended.err
@@ -132,11 +133,19 @@ def test_a_pod_that_could_not_be_thawed_is_partial(server: ScriptedServer, thaw:
     assert "PATCH" not in [one.method for one in server.asked]
 
 
+def test_a_pod_that_was_thawed_meanwhile_is_left_alone(server: ScriptedServer, thaw: Thaw) -> None:
+    """It may have been long until somebody said yes, and its hooks are no longer anybody's wish."""
+    server.expect(pods(pod(record())), said(pod(None)))
+    ended = thaw("--auto-approve")
+    assert (ended.code, ended.out.splitlines()[-1]) == (0, "1 of 1 thawed.")
+    assert len(server.asked) == 2
+
+
 def test_a_mark_can_be_taken_off_although_a_hook_fails(server: ScriptedServer, thaw: Thaw) -> None:
     """With --forget; it is still no success."""
     refused = said(status_object("container not found"), 404)
     live = said(pod(record()))
-    server.expect(pods(pod(record())), refused, live, live, said(pod(None)))
+    server.expect(pods(pod(record())), live, refused, live, live, said(pod(None)))
     assert thaw("--auto-approve", "--forget").code == 3
     assert [one.method for one in server.asked][-1] == "PATCH"
     assert server.asked[-1].body == (
@@ -147,7 +156,7 @@ def test_a_mark_can_be_taken_off_although_a_hook_fails(server: ScriptedServer, t
 def test_a_pod_that_is_gone_is_thawed(server: ScriptedServer, thaw: Thaw) -> None:
     """What was frozen has gone with it."""
     gone = said(status_object('pods "db-0" not found'), 404)
-    server.expect(pods(pod(record())), gone, gone, gone)
+    server.expect(pods(pod(record())), said(pod(record())), gone, gone, gone)
     ended = thaw("--auto-approve")
     assert (ended.code, ended.out.splitlines()[-1]) == (0, "1 of 1 thawed.")
 

@@ -11,6 +11,7 @@ from runner.engine.volumes.frozen_records import LeftFrozen, left_in, list_left,
 from runner.errors import BadResponse, ClusterBusy, Forbidden, ItemNotFound
 from runner.model.canonical import canonical
 from runner.model.event import HookRan
+from runner.model.hooks import FrozenPod
 from runner.volume_ports import Ended
 from tests.fakes.cluster import Call, FakeCluster
 from tests.fakes.executor import SimulatedExecutor
@@ -137,6 +138,39 @@ def test_a_record_that_changed_meanwhile_is_not_taken_off() -> None:
     lying = stage.frozen()
     assert lying is not None
     assert lying["backup"] == "b2"
+
+
+@pytest.mark.parametrize(
+    ("now", "problem"),
+    [
+        ("", ""),  # its run has thawed it itself, and it may do what it likes since
+        (record(backup="b9"), "shop/db-0 is marked by another run by now: it was not touched"),
+    ],
+)
+def test_what_changed_since_somebody_agreed_to_it_is_not_touched(now: FrozenPod | str, problem: str) -> None:
+    """Between the list and the answer lie minutes: to thaw a Pod that a new run has frozen spoils its snapshot."""
+    stage = FreezeStage()
+    stage.leave(record())
+    (seen,) = list_left(stage.cluster, PODS, stage.ports.retrier)
+    stage.leave(now)
+    assert stage.thaw_left().thaw_as_seen(seen).problem == problem
+    assert stage.exec.commands == []
+    assert [left.record for left in list_left(stage.cluster, PODS, stage.ports.retrier)] == ([now] if now else [])
+
+
+def test_a_pod_that_cannot_be_looked_at_again_is_not_touched() -> None:
+    """Nobody knows whether it is still frozen."""
+    stage = FreezeStage()
+    stage.leave(record())
+    (seen,) = list_left(stage.cluster, PODS, stage.ports.retrier)
+
+    def on_call(_: Call) -> None:
+        raise Forbidden("pods is forbidden")
+
+    stage.cluster.on_call = on_call
+    problem = "whether shop/db-0 is still frozen cannot be seen: pods is forbidden"
+    assert stage.thaw_left().thaw_as_seen(seen).problem == problem
+    assert stage.exec.commands == []
 
 
 def test_a_record_means_the_pod_that_carries_it() -> None:
