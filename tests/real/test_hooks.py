@@ -170,6 +170,19 @@ def test_a_container_or_a_pod_that_is_not_there(stage: Stage) -> None:
     assert freezer.thaw(frozen) == ()
 
 
+def test_a_pod_that_is_replaced_while_it_is_frozen(stage: Stage) -> None:
+    """A StatefulSet makes it anew under its name: what was frozen is not what the snapshots saw."""
+    freezer = stage.freezer()
+    pre, post = [stage.hook("pre", stage.note("freeze"))], [stage.hook("post", stage.note("thaw"))]
+    frozen = freezer.freeze("group", pre, post, limit=30)
+    stage.plane.kubectl("delete", "pod", "db-0", "-n", stage.namespace)
+    make_pod(stage.plane, stage.namespace, "db-0")
+    stage.plane.kubectl("wait", "-n", stage.namespace, "--for=condition=Ready", "pod/db-0", "--timeout=60s")
+    (problem,) = freezer.thaw(frozen)
+    assert "db-0 lost its mark while it was frozen" in problem
+    assert stage.log() == ["freeze", "thaw"]
+
+
 def test_a_command_that_is_not_allowed(stage: Stage) -> None:
     """Who may annotate and not exec is told which right it takes, and leaves no record."""
     context = stage.plane.context("viewer")

@@ -176,17 +176,20 @@ class Freezer:
         problems = [problem for thawing in frozen.thawing.values() for problem in thawing.failed]
         for pod, hook in list(frozen.recorded.items()):
             if pod not in frozen.thawing or not frozen.thawing[pod].failed:
-                problems += self._forget(hook)
+                problems += self._forget(hook, was_frozen=pod in frozen.thawing and not frozen.problem)
             del frozen.recorded[pod]
         return tuple(problems)
 
-    def _forget(self, hook: PlannedHook) -> list[str]:
+    def _forget(self, hook: PlannedHook, *, was_frozen: bool) -> list[str]:
         try:
-            self._records.remove(hook.namespace, hook.pod, backup=self._backup)
+            still = self._records.remove(hook.namespace, hook.pod, backup=self._backup)
         except Cancelled:
             raise
         except TrysailError as error:
             return [f"{hook.pod_name} is thawed, and still marked as frozen: {error.message}"]
+        if was_frozen and not still:
+            # Another run or `trysail thaw` took it for left behind, or this is another Pod of the same name.
+            return [f"{hook.pod_name} lost its mark while it was frozen: it may have been at work during its snapshots"]
         return []
 
     def _warn(self, message: str) -> None:

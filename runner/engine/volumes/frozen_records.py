@@ -133,16 +133,19 @@ class FrozenRecords:
         return self.retrier.call(f"marking {namespace}/{pod} as frozen", work)
 
     def remove(self, namespace: str, pod: str, *, texts: Sequence[str] = (), backup: str = "") -> bool:
-        """Takes a record off: one of `texts`, or that of `backup`. False where another one lies there."""
+        """Takes a record off: one of `texts`, or that of `backup`. False where another one lies there, or none."""
+        asked = False  # whether it was to go already: the answer may be lost
 
         def work() -> bool:
+            nonlocal asked
             metadata = self._metadata(namespace, pod)
             text = (metadata.annotations or {}).get(FROZEN, "")
             if not text:
-                return True
+                return asked
             record = read_record(text, namespace, pod)
             if text not in texts and (record is None or record.backup != backup):
                 return False
+            asked = True
             self._patch(namespace, pod, metadata, None)
             return True
 

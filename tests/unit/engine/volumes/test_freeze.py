@@ -16,6 +16,7 @@ from runner.errors import (
     Rejected,
 )
 from runner.model.event import Froze, Thawed
+from runner.model.hooks import FrozenPod
 from runner.volume_ports import Ended
 from tests.fakes.cluster import Call
 from tests.fakes.pod_exec import ExecCall
@@ -242,6 +243,39 @@ def test_a_post_hook_that_does_not_matter_keeps_no_record() -> None:
     assert stage.through(post=[hook("post", "thaw", on_error="continue")]) == ()
     assert stage.warnings == ["the post hook of shop/db-0, container main ended with exit code 3"]
     assert stage.frozen() is None
+
+
+@pytest.mark.parametrize("now", ["", record(backup="b9")])
+def test_a_pod_that_lost_its_mark_may_not_have_been_frozen(now: FrozenPod | str) -> None:
+    """Somebody has thawed it under its snapshots, or it was replaced by one of its name: a problem all the same.
+
+    A record of somebody else's stays.
+    """
+    stage = FreezeStage()
+    freezer = stage.freezer()
+    frozen = freezer.freeze("g", (FREEZE,), (THAW,), limit=60)
+    stage.leave(now)
+    assert freezer.thaw(frozen) == (
+        "shop/db-0 lost its mark while it was frozen: it may have been at work during its snapshots",
+    )
+    notes = stage.cluster.found("pods", "shop", "db-0")["metadata"]["annotations"]
+    assert bool(notes["trysail.dev/frozen"]) == bool(now)
+
+
+def test_a_lost_answer_to_thawing_is_no_lost_mark() -> None:
+    """The record was taken off, and nobody heard of it."""
+    stage = FreezeStage()
+    freezer = stage.freezer()
+    frozen = freezer.freeze("g", (FREEZE,), (THAW,), limit=60)
+    lost = [ClusterUnreachable("no answer")]
+
+    def on_answer(call: Call) -> None:
+        if call.verb == "merge" and lost:
+            raise lost.pop()
+
+    stage.cluster.after_call = on_answer
+    assert freezer.thaw(frozen) == ()
+    assert (lost, stage.frozen()) == ([], None)
 
 
 def test_a_pod_that_is_gone_needs_no_thawing() -> None:
