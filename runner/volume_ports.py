@@ -101,7 +101,8 @@ class PodExec(Protocol):
     """Runs commands in Pods. Conformance: tests/conformance/test_pod_exec.py.
 
     Errors: ClusterError's; ItemNotFound where the Pod or the container is not there; ExecTimedOut. What is retriable of
-    them was never begun: a command whose end is not known is not run again by itself.
+    them was never begun, nor was what is ItemNotFound or Forbidden: a command whose end is not known is not run again
+    by itself.
     """
 
     def run(

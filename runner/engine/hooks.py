@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final, NamedTuple
 
 from runner.engine.retry import Retrier
-from runner.errors import ClusterError, ExecTimedOut, ItemNotFound
+from runner.errors import ClusterError, ExecTimedOut, Forbidden, ItemNotFound
 from runner.model.event import HookRan
 from runner.ports import Clock, Observer
 from runner.volume_ports import Ended, PodExec
@@ -39,6 +39,7 @@ class Outcome(NamedTuple):
 
     problem: str = ""  # in words; "" where all is well
     not_found: bool = False  # the Pod is not there, or its container
+    begun: bool = True  # whether the command was, or may have been
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,9 @@ class HookRunner:
         try:
             ended = self.retrier.call(f"the {what}", work)
         except ItemNotFound as error:
-            return Outcome(f"the {what} failed: {self._words(error)}", not_found=True)
+            return Outcome(f"the {what} failed: {self._words(error)}", not_found=True, begun=False)
+        except Forbidden as error:
+            return Outcome(f"the {what} failed: {self._words(error)}", begun=False)
         except ExecTimedOut:
             return Outcome(f"the {what} did not end within {hook.timeout:g} s, and may still go on")
         except ClusterError as error:

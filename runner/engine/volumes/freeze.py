@@ -7,10 +7,10 @@ comes next completes them: `thaw_left.py`.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from runner.engine.hooks import HookRunner
+from runner.engine.hooks import HookRunner, Outcome
 from runner.engine.retry import Retrier
 from runner.engine.volumes.frozen_records import FrozenRecords
 from runner.engine.volumes.thaw_left import Thawing, ThawLeft, as_hook
@@ -55,7 +55,7 @@ class Frozen:
     problem: str = ""  # why nothing may be snapshotted; "" where every pre hook holds
     began: float | None = None  # monotonic seconds, when the first pre hook was started
     seconds_frozen: float = 0.0  # from there to the end of the last post hook
-    thawing: dict[str, Thawing] = field(default_factory=dict)  # by Pod: those whose pre hooks were begun, or lack
+    thawing: dict[str, Thawing] = field(default_factory=dict)  # by Pod: those whose pre hooks may be begun, or lack
     recorded: dict[str, PlannedHook] = field(default_factory=dict)  # by Pod: a hook of each that carries the record
 
 
@@ -105,6 +105,21 @@ class Freezer:
                 frozen.thawing[pod] = _thawing(hooks)
         thaws = {pod: tuple(hook for hook in post if hook.pod_name == pod) for pod in hooked}
         # All are marked before any is frozen: to mark one may take a while, and no other stands still meanwhile.
+        left_out = self._mark_all(frozen, hooked, thaws, seconds)
+        for pod, hooks in hooked.items():
+            if frozen.problem:
+                return
+            if pod not in left_out:
+                self._freeze_pod(frozen, hooks, thaws[pod])
+
+    def _mark_all(
+        self,
+        frozen: Frozen,
+        hooked: Mapping[str, Sequence[PlannedHook]],
+        thaws: Mapping[str, tuple[PlannedHook, ...]],
+        seconds: float,
+    ) -> set[str]:
+        """Puts the record on every Pod that something thaws; those that are left out, since they cannot be marked."""
         left_out = set()
         for pod, hooks in hooked.items():
             if not thaws[pod] or not (problem := self._mark(frozen, hooks[0], thaws[pod], seconds)):
@@ -112,29 +127,33 @@ class Freezer:
             # Nothing is frozen that could not be thawed by whoever comes next.
             if any(hook.on_error == "fail" for hook in hooks):
                 frozen.problem = problem
-                return
+                break
             self._warn(f"{problem}: its hooks are left out")
             left_out.add(pod)
-        for pod, hooks in hooked.items():
-            if pod in left_out:
-                continue
-            if thaws[pod]:
-                frozen.thawing[pod] = _thawing(thaws[pod])
-            if problem := self._run(frozen, hooks):
-                frozen.problem = problem
-                return
+        return left_out
 
-    def _run(self, frozen: Frozen, hooks: Iterable[PlannedHook]) -> str:
-        """Runs the pre hooks of a Pod; why that failed."""
+    def _freeze_pod(self, frozen: Frozen, pre: Sequence[PlannedHook], post: Sequence[PlannedHook]) -> None:
+        pod = pre[0].pod_name
+        if post:
+            frozen.thawing[pod] = _thawing(post)
+        ran = self._run(frozen, pre)
+        frozen.problem = ran.problem
+        if not ran.begun:
+            frozen.thawing.pop(pod, None)  # nothing was frozen: no hook need thaw it, and no record stay
+
+    def _run(self, frozen: Frozen, hooks: Iterable[PlannedHook]) -> Outcome:
+        """Runs the pre hooks of a Pod; why that failed, and whether any of them was begun."""
+        begun = False
         for hook in hooks:
             if frozen.began is None:
                 frozen.began = self._ports.clock.monotonic()
-            problem = self._hooks.run(as_hook(hook)).problem
-            if problem and hook.on_error == "fail":
-                return problem
-            if problem:
-                self._warn(problem)
-        return ""
+            outcome = self._hooks.run(as_hook(hook))
+            begun = begun or outcome.begun
+            if outcome.problem and hook.on_error == "fail":
+                return outcome._replace(begun=begun)
+            if outcome.problem:
+                self._warn(outcome.problem)
+        return Outcome(begun=begun)
 
     def _mark(self, frozen: Frozen, hook: PlannedHook, post: tuple[PlannedHook, ...], seconds: float) -> str:
         """Puts the record on a Pod, once no other run's lies there; why that failed."""

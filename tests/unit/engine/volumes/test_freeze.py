@@ -177,13 +177,14 @@ FAILURES = [
 
 @pytest.mark.parametrize(("answer", "words"), FAILURES)
 def test_a_pre_hook_that_fails_ends_it(answer: Ended, words: str) -> None:
-    """No later command runs, the Pod that was begun is thawed, and its record goes."""
+    """No later command runs, the Pod that was begun is thawed, and its record goes; what was not needs no thaw."""
     stage = FreezeStage("db-0", "db-1")
     stage.exec.answers = {"freeze": answer}
     pre = [FREEZE, hook("pre", "flush"), hook("pre", "freeze", pod="db-1")]
     problems = stage.through(pre, [THAW, hook("post", "thaw", pod="db-1")])
     assert problems == (f"the pre hook of shop/db-0, container main {words}",)
-    assert stage.exec.commands == ["db-0: freeze", "db-0: thaw"]
+    begun = not isinstance(answer, ItemNotFound | Forbidden)
+    assert stage.exec.commands == ["db-0: freeze", *(["db-0: thaw"] if begun else [])]
     assert (stage.frozen("db-0"), stage.frozen("db-1")) == (None, None)
     assert stage.observer.of(Froze) == []
 
@@ -196,6 +197,16 @@ def test_a_pre_hook_that_fails_and_does_not_matter_is_a_warning(answer: Ended, w
     assert stage.through([hook("pre", "freeze", on_error="continue"), hook("pre", "flush")]) == ()
     assert stage.exec.commands == ["db-0: freeze", "db-0: flush", "db-0: thaw"]
     assert stage.warnings == [f"the pre hook of shop/db-0, container main {words}"]
+
+
+def test_no_record_stays_where_no_command_may_be_run() -> None:
+    """Without the right to exec nothing is frozen, and nothing could be thawed either: no run need look after it."""
+    stage = FreezeStage()
+    stage.exec.answers = {word: Forbidden("pods/exec is forbidden") for word in ("freeze", "thaw")}
+    assert len(stage.through()) == 1
+    assert stage.frozen() is None
+    assert stage.through([hook("pre", "freeze", on_error="continue")]) == ()
+    assert stage.frozen() is None
 
 
 def test_what_was_not_begun_is_tried_again() -> None:
