@@ -22,6 +22,7 @@ from runner.ports import Clock, Cluster, Observer
 from runner.volume_ports import PodExec
 
 _TRIES = 3  # to mark a Pod that another run marks too
+_FRESH = 60.0  # seconds that marking may take, and the first record still be as good as the last
 
 
 def _nobody_knows(_: str) -> bool | None:
@@ -119,17 +120,26 @@ class Freezer:
         thaws: Mapping[str, tuple[PlannedHook, ...]],
         seconds: float,
     ) -> set[str]:
-        """Puts the record on every Pod that something thaws; those that are left out, since they cannot be marked."""
-        left_out = set()
-        for pod, hooks in hooked.items():
-            if not thaws[pod] or not (problem := self._mark(frozen, hooks[0], thaws[pod], seconds)):
-                continue
-            # Nothing is frozen that could not be thawed by whoever comes next.
-            if any(hook.on_error == "fail" for hook in hooks):
-                frozen.problem = problem
+        """Puts the record on every Pod that something thaws; those that are left out, since they cannot be marked.
+
+        Anew where one of them was waited for: the time of the first ones' records has gone on, and may be over.
+        """
+        left_out: set[str] = set()
+        for _ in range(_TRIES):
+            begun = self._ports.clock.monotonic()
+            for pod, hooks in hooked.items():
+                if pod in left_out or not thaws[pod]:
+                    continue
+                if not (problem := self._mark(frozen, hooks[0], thaws[pod], seconds)):
+                    continue
+                # Nothing is frozen that could not be thawed by whoever comes next.
+                if any(hook.on_error == "fail" for hook in hooks):
+                    frozen.problem = problem
+                    return left_out
+                self._warn(f"{problem}: its hooks are left out")
+                left_out.add(pod)
+            if self._ports.clock.monotonic() - begun < _FRESH:
                 break
-            self._warn(f"{problem}: its hooks are left out")
-            left_out.add(pod)
         return left_out
 
     def _freeze_pod(self, frozen: Frozen, pre: Sequence[PlannedHook], post: Sequence[PlannedHook]) -> None:

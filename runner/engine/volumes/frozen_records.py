@@ -124,12 +124,19 @@ class FrozenRecords:
         return (metadata.annotations or {}).get(FROZEN, "")
 
     def write(self, namespace: str, pod: str, record: FrozenPod, *, over: str = "") -> bool:
-        """Puts a record on a Pod: where none lies, or the one that is `over`. False where another one does by now.
+        """Puts a record on a Pod: where none lies, an earlier one of its own run, or the one that is `over`.
+
+        False where another one does by now.
 
         ItemNotFound where the Pod is gone, and what else writing may raise.
         """
         text = canonical(record).decode().strip()
-        work = partial(self._change, namespace, pod, {"", over, text}, text)
+
+        def is_ours(now: str) -> bool:
+            lying = read_record(now, namespace, pod)
+            return lying is not None and (lying.backup, lying.holder) == (record.backup, record.holder)
+
+        work = partial(self._change, namespace, pod, lambda now: now in {"", over} or is_ours(now), text)
         return self.retrier.call(f"marking {namespace}/{pod} as frozen", work)
 
     def remove(self, namespace: str, pod: str, *, texts: Sequence[str] = (), backup: str = "") -> bool:
@@ -154,13 +161,14 @@ class FrozenRecords:
         except ItemNotFound:
             return True
 
-    def _change(self, namespace: str, pod: str, expected: set[str], text: str) -> bool:
+    def _change(self, namespace: str, pod: str, may_go: Callable[[str], bool], text: str) -> bool:
         metadata = self._metadata(namespace, pod)
         now = (metadata.annotations or {}).get(FROZEN, "")
-        if now not in expected:
+        if now == text:
+            return True
+        if not may_go(now):
             return False
-        if now != text:
-            self._patch(namespace, pod, metadata, text)
+        self._patch(namespace, pod, metadata, text)
         return True
 
     def _patch(self, namespace: str, pod: str, seen: _Metadata, value: str | None) -> None:

@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from runner.engine.volumes.frozen_records import over_at, read_record
 from runner.errors import (
     Cancelled,
     ClusterBusy,
@@ -18,6 +19,7 @@ from runner.errors import (
 from runner.model.event import Froze, Thawed
 from runner.model.hooks import FrozenPod
 from runner.volume_ports import Ended
+from tests.fakes.clock import BEGIN
 from tests.fakes.cluster import Call
 from tests.fakes.pod_exec import ExecCall
 from tests.unit.engine.freeze_stage import FREEZE, THAW, FreezeStage, record
@@ -411,6 +413,26 @@ def test_a_pod_that_another_run_works_on_is_waited_for() -> None:
     assert stage.through() == ()
     assert stage.exec.commands == ["db-0: freeze", "db-0: thaw"]
     assert 30 < stage.clock.passed < 40
+
+
+def test_a_record_is_as_fresh_as_the_freeze() -> None:
+    """Its time begins when the last Pod is marked, for which another run may have been waited for."""
+    stage = FreezeStage("db-0", "db-1")
+    stage.leave(record(seconds=600.0), "db-1")
+    over = []
+
+    def on_call(call: ExecCall) -> None:
+        lying = read_record(json.dumps(stage.frozen(call.pod)), "shop", call.pod)
+        assert lying is not None
+        if call.command[0] == "freeze":
+            over.append((over_at(lying) or BEGIN) - stage.clock.now())
+
+    stage.exec.on_call = on_call
+    pre, post = [FREEZE, hook("pre", "freeze", pod="db-1")], [THAW, hook("post", "thaw", pod="db-1")]
+    assert stage.through(pre, post) == ()
+    assert stage.clock.passed >= 600
+    assert [round(left.total_seconds()) for left in over] == [180, 180]
+    assert (stage.frozen("db-0"), stage.frozen("db-1")) == (None, None)
 
 
 def test_a_pod_that_another_run_does_not_let_go_of_is_not_touched() -> None:
