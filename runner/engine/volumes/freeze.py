@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from runner.engine.hooks import HookRunner, Outcome
-from runner.engine.retry import Retrier
+from runner.engine.retry import Retrier, RetryLimits
 from runner.engine.volumes.frozen_records import FrozenRecords
 from runner.engine.volumes.thaw_left import Thawing, ThawLeft, as_hook
 from runner.errors import Cancelled, ItemNotFound, TrysailError
@@ -22,6 +22,8 @@ from runner.ports import Clock, Cluster, Observer
 from runner.volume_ports import PodExec
 
 _TRIES = 3  # to mark a Pod that another run marks too
+# A restarted API server is back in a few minutes; a Pod that is given up before stays frozen till the next run.
+_PATIENT = RetryLimits(attempts=45)  # about five minutes
 _FRESH = 60.0  # seconds that marking may take, and the first record still be as good as the last
 
 
@@ -42,9 +44,13 @@ class FreezePorts:
     holder: str  # this process, as wiring names it
     alive: Callable[[str], bool | None] = _nobody_knows  # whether another such process is
 
+    def hooks(self, retrier: Retrier) -> HookRunner:
+        """What runs commands, as patient as `retrier` is."""
+        return HookRunner(self.exec, self.clock, retrier, self.observer, self.redact)
+
     def thaw_left(self, pods: Resource) -> ThawLeft:
-        """What thaws Pods that other runs left frozen."""
-        hooks = HookRunner(self.exec, self.clock, self.retrier, self.observer, self.redact)
+        """What thaws Pods, also those that other runs left frozen."""
+        hooks = self.hooks(Retrier(self.clock, self.observer, _PATIENT))
         return ThawLeft(FrozenRecords(self.cluster, pods, self.retrier), hooks, self.clock, self.holder, self.alive)
 
 
@@ -66,7 +72,7 @@ class Freezer:
     def __init__(self, ports: FreezePorts, pods: Resource, *, backup: str, policy: str) -> None:
         self._ports = ports
         self._left = ports.thaw_left(pods)
-        self._records, self._hooks = self._left.records, self._left.hooks
+        self._records, self._hooks = self._left.records, ports.hooks(ports.retrier)
         self._backup, self._policy = backup, policy
 
     def freeze(self, group: str, pre: Sequence[PlannedHook], post: Sequence[PlannedHook], *, limit: float) -> Frozen:

@@ -226,6 +226,35 @@ def test_what_was_not_begun_is_tried_again() -> None:
     assert stage.exec.commands.count("db-0: thaw") == 4
 
 
+def test_a_thaw_outlasts_an_api_server_that_is_restarted() -> None:
+    """To freeze is given up soon; a Pod that is frozen would stay so till the next run, which may be a day."""
+    stage = FreezeStage()
+    freezer = stage.freezer()
+    frozen = freezer.freeze("g", (FREEZE,), (THAW,), limit=60)
+    back = stage.clock.passed + 180
+
+    def on_call(_: ExecCall) -> None:
+        if stage.clock.passed < back:
+            raise ClusterUnreachable("connection refused")
+
+    stage.exec.on_call = on_call
+    assert freezer.thaw(frozen) == ()
+    assert stage.frozen() is None
+    back = stage.clock.passed + 180
+    assert "connection refused" in stage.freeze().problem
+
+
+def test_a_thaw_does_not_wait_for_ever() -> None:
+    """The record stays for whoever comes next."""
+    stage = FreezeStage()
+    freezer = stage.freezer()
+    frozen = freezer.freeze("g", (FREEZE,), (THAW,), limit=60)
+    stage.exec.answers = {"thaw": ClusterUnreachable("connection refused")}
+    assert len(freezer.thaw(frozen)) == 1
+    assert 240 < stage.clock.passed < 480
+    assert stage.frozen() is not None
+
+
 def test_a_hook_that_hangs_takes_no_longer_than_its_timeout() -> None:
     """Each is handed its own."""
     stage = FreezeStage()
