@@ -17,6 +17,7 @@ from runner.plan.globs import first_match
 
 # Ours before Velero's.
 _PREFIXES: Final = ("post.hook.restore.trysail.dev", "post.hook.restore.velero.io")
+_INIT: Final = "init.hook.restore.velero.io/"
 _DURATION: Final = re.compile(r"([0-9]{1,5}(h|m|s|ms))+")
 _EXEC_TIMEOUT, _WAIT_TIMEOUT = "30s", "10m"
 _TRUTHS: Final = {"true": True, "false": False, "": False}
@@ -107,6 +108,13 @@ def asked_by(pod: LivePod, hooks: RestoreHooks) -> Sequence[Asked]:
     if annotated is not None:
         return [annotated]
     return [asked for hook in hooks.resources if _means(hook, pod) for asked in _of_policy(hook, pod)]
+
+
+def unheard(pod: LivePod) -> str:
+    """What a Pod asks for that no restore does; "" where there is no such thing."""
+    if any(name.startswith(_INIT) for name in pod.metadata.annotations or {}):
+        return f"asks for an init container by {_INIT}…: none is added, write it into the Pod's own initContainers"
+    return ""
 
 
 def _means(hook: RestoreHook, pod: LivePod) -> bool:

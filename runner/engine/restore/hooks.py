@@ -16,7 +16,7 @@ import msgspec
 
 from runner.engine.hooks import Hook, HookRunner
 from runner.engine.listing import Listing
-from runner.engine.restore.hook_pods import Asked, LivePod, asked_by, read_pod
+from runner.engine.restore.hook_pods import Asked, LivePod, asked_by, read_pod, unheard
 from runner.engine.retry import Retrier
 from runner.errors import Cancelled, ItemNotFound, TrysailError
 from runner.model.cluster import ListRequest, Resource
@@ -34,7 +34,7 @@ _WORKLOADS: Final = (
     Resource("apps", "replicasets", "v1", "ReplicaSet", namespaced=True),
     Resource("batch", "jobs", "v1", "Job", namespaced=True),
 )
-_ASKS: Final = b"post.hook.restore."
+_ASKS: Final = b".hook.restore."
 
 _LOOK: Final = 0.5  # seconds between looks, at first
 _LONGEST_LOOK: Final = 5.0
@@ -180,6 +180,8 @@ class _RestoreHooks:
         came = [pod for uid, pod in sorted(live.items()) if uid not in self.known and self._is_ours(pod)]
         self.known |= set(live)
         for pod in came:
+            if words := unheard(pod):
+                self._warn(f"{pod.name} {words}")
             try:
                 asked = asked_by(pod, self.hooks)
             except ValueError as error:

@@ -187,6 +187,15 @@ def test_an_annotation_that_does_not_hold_is_a_warning(wrong: dict[str, str], wo
     assert stage.exec.commands == ["db-1: load"]
 
 
+def test_an_init_container_that_a_pod_asks_for_is_a_warning() -> None:
+    """Velero would add one; nothing that somebody counts on is passed over without a word."""
+    stage = Stage(pod(**notes("[]", "init.hook.restore.velero.io")))
+    assert stage.run().warnings == (
+        "shop/db-0 asks for an init container by init.hook.restore.velero.io/…: none is added, "
+        "write it into the Pod's own initContainers",
+    )
+
+
 # when
 
 
