@@ -33,6 +33,16 @@ def claim_to_volume(claim: dict[str, Any], volume: str) -> None:
     spec["volumeName"] = volume
 
 
+def makes_claim(stateful_set: dict[str, Any], claim: str) -> bool:
+    """Whether the controller makes a claim of that name for a StatefulSet, empty, where it is not there."""
+    own = text(stateful_set, "metadata", "name")
+    for template in parts(stateful_set, "spec", "volumeClaimTemplates"):
+        before, _, ordinal = claim.rpartition("-")
+        if before == f"{text(template, 'metadata', 'name')}-{own}" and ordinal.isdecimal():
+            return True
+    return False
+
+
 def volume_from_disk(volume: dict[str, Any], handle: str, zone: str) -> None:
     """A PersistentVolume that stands for another disk, which may lie in another zone. ValueError where it is no EBS."""
     spec = part(volume, "spec")

@@ -8,17 +8,21 @@ from typing import Any
 
 import msgspec
 
+from runner.actions.volume_data import makes_claim
 from runner.engine.listing import Listing
 from runner.engine.retry import Retrier
 from runner.engine.stored import StoredObjects
 from runner.errors import Forbidden
-from runner.model.cluster import ListRequest, Resource
+from runner.model.cluster import ItemId, ListRequest, Resource
 from runner.model.restore import RestoreVolume
 from runner.model.volumes import StoredVolume, VolumesRecord
 from runner.plan.restore_volumes import Place, decide_volume
 from runner.ports import ClusterReader
 
 CLAIM = Resource("", "persistentvolumeclaims", "v1", "PersistentVolumeClaim", namespaced=True)
+
+STATEFUL_SETS = "statefulsets.apps"
+_CLAIMS = "persistentvolumeclaims"
 
 # By these, a new PersistentVolume is made, and the one of the backup is not restored.
 NEW_VOLUME = frozenset({"native-snapshot", "csi-snapshot"})
@@ -41,6 +45,17 @@ class VolumeData:
             if decision.action == "restore" and decision.method in NEW_VOLUME
         )
 
+    def obstacle(self, resource: str, item: ItemId, body: dict[str, Any]) -> str:
+        """Why an item is not to be written: a claim whose data cannot be had, or what would make that claim empty."""
+        refused = {key: one.why for key, one in self.decisions.items() if one.action == "refuse"}
+        if resource == _CLAIMS:
+            return refused.get((item.namespace, item.name), "")
+        if resource == STATEFUL_SETS:
+            for (namespace, claim), why in sorted(refused.items()):
+                if namespace == item.namespace and makes_claim(body, claim):
+                    return would_be_empty(claim, why)
+        return ""
+
     def restored(self) -> Iterator[tuple[RestoreVolume, StoredVolume]]:
         """Those whose data is brought back, sorted."""
         for key, decision in sorted(self.decisions.items()):
@@ -58,6 +73,11 @@ class Wanted:
     volumes_come: Collection[str]  # these, and those that are restored as they were
     restore_volumes: bool
     folder: bool
+
+
+def would_be_empty(claim: str, why: str) -> str:
+    """Why a StatefulSet is not restored while a claim of its own lacks its data."""
+    return f"held back: it would make its claim {claim} anew, and empty: {why}"
 
 
 def look_at_data(stored: StoredObjects, wanted: Wanted, cluster: ClusterReader, retrier: Retrier) -> VolumeData:

@@ -235,11 +235,21 @@ class _Planner:
             self.left[f"ownerReferences of {step.resource}", NO_UIDS] += 1
         found = live.at(prepared.item.name) if live is not None else None
         decision = decide(prepared, found, self.facts.existing)
+        obstacle = self._obstacle(step, prepared) if decision.action in CHANGING else ""
+        if obstacle:
+            self._refuse(step, route, line, obstacle)
+            return
         self._remember(line, prepared, found, decision)
         if decision.action in CHANGING:
             self.facts.kept.keep(line, prepared)
         if found is None or not self._is_orphan(step, route, line, prepared, found, decision):
             self._note(step, route, line.name, decision, prepared.item)
+
+    def _obstacle(self, step: Step, prepared: Prepared) -> str:
+        """Why data that cannot be had keeps an item out; a folder has nobody who would begin with an empty volume."""
+        if self.facts.identity.is_folder:
+            return ""
+        return self.facts.data.obstacle(step.resource, prepared.item, prepared.body)
 
     def _is_orphan(
         self,

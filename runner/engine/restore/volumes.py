@@ -1,6 +1,7 @@
 """Brings the data of volumes back in a restore: disks and snapshots before their claims, files into them afterwards.
 
-A claim whose data cannot be had is not created: an application that finds an empty volume begins anew in it.
+A claim whose data cannot be had is not created: an application that finds an empty volume begins anew in it. Nor is
+what would create it so, such as the StatefulSet whose claim it is.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-from runner.actions.volume_data import claim_from_snapshot, claim_to_volume
+from runner.actions.volume_data import claim_from_snapshot, claim_to_volume, makes_claim
+from runner.engine.restore.data import STATEFUL_SETS, would_be_empty
 from runner.engine.restore.facts import RestoreFacts
 from runner.engine.restore.items import Work
 from runner.engine.restore.new_volumes import NewVolumes
@@ -47,6 +49,7 @@ class _Task:
     brought: Brought | None = None
     volume: str = ""  # the PersistentVolume that was made for it
     problem: str = ""
+    left_out: bool = False  # its claim was not created
 
     @property
     def key(self) -> tuple[str, str]:
@@ -89,7 +92,9 @@ class VolumesBack:
         self._all(tasks, self.executor, self._before)
 
     def edit(self, work: Work) -> str:
-        """Points a claim's body at its data, or says why there is none: then it is not to be created."""
+        """Points a claim's body at its data. Why an item is not to be written, where it would be without its data."""
+        if work.stored == STATEFUL_SETS:
+            return self._held_back(work)
         task = self._tasks.get((work.item.namespace, work.item.name))
         if task is None or work.action != "create":
             return ""
@@ -109,7 +114,10 @@ class VolumesBack:
     def claim_failed(self, namespace: str, name: str, reason: str) -> None:
         """A claim was not created: what was made for it stays, and the same command goes on with it."""
         task = self._tasks.get((namespace, name))
-        if task is None or task.problem:
+        if task is None:
+            return
+        task.left_out = True
+        if task.problem:
             return
         made = task.brought.handle if task.brought is not None else ""
         task.problem = f"its claim was not created: {reason}" + (f"; {made} is kept for it" if made else "")
@@ -146,6 +154,13 @@ class VolumesBack:
                 for task in self._tasks.values()
             )
         )
+
+    def _held_back(self, work: Work) -> str:
+        """Why a StatefulSet is not written: its controller would make a claim that was left out, empty."""
+        for (namespace, claim), task in sorted(self._tasks.items()):
+            if task.left_out and namespace == work.item.namespace and makes_claim(work.body, claim):
+                return would_be_empty(claim, task.problem)
+        return ""
 
     # one volume, on a worker
 

@@ -176,6 +176,49 @@ def test_data_that_cannot_be_brought_back_leaves_its_claim_out() -> None:
     assert result.exit_code == 3
 
 
+def stateful_set(name: str = "db", template: str = "data") -> Json:
+    """One that has the claim `data-db-0` made where there is none."""
+    metadata = {"name": name, "namespace": "shop"}
+    spec = {"replicas": 1, "volumeClaimTemplates": [{"metadata": {"name": template}}]}
+    return {"apiVersion": "apps/v1", "kind": "StatefulSet", "metadata": metadata, "spec": spec}
+
+
+def test_nothing_that_would_make_a_claim_empty_comes_before_its_data() -> None:
+    """A StatefulSet's controller creates the claims that are not there; others of the namespace are restored."""
+    stage = DiskStage(claim("data-db-0"), volume("data-db-0"), stateful_set(), stateful_set("cache"), config_map())
+    stage.restorer.on_call = failing("bring", "shop/data-db-0", VolumeRejected("the snapshot is gone"))
+    result = stage.bring_back()
+    reasons = {failed.name: failed.reason for failed in result.failed}
+    assert reasons == {
+        "data-db-0": "its data could not be brought back: the snapshot is gone",
+        "db": "held back: it would make its claim data-db-0 anew, and empty: the snapshot is gone",
+    }
+    assert stage.live("statefulsets.apps", "shop", "cache")
+    assert stage.live("configmaps", "shop", "web")
+    assert stage.bring_back().exit_code == 0
+    assert stage.live("statefulsets.apps", "shop", "db")
+    assert stage.live("persistentvolumeclaims", "shop", "data-db-0")["spec"]["volumeName"] == "pv-data-db-0"
+
+
+def test_a_claim_without_data_in_the_backup_is_not_created_empty() -> None:
+    """The plan says so, of the StatefulSet that would create it too; restoreVolumes: false does it all the same."""
+    stage = without_data(DiskStage(claim("data-db-0"), volume("data-db-0"), stateful_set(), config_map()))
+    assert fates(stage) == {"shop/data-db-0": "refuse"}
+    invalid = {name: step.why for step in stage.plan().steps if step.action == "invalid" for name in step.names}
+    why = "the backup has no data of it: quota exceeded"
+    assert invalid == {
+        "data-db-0": why,
+        "db": f"held back: it would make its claim data-db-0 anew, and empty: {why}",
+    }
+    assert stage.bring_back().exit_code == 4
+    assert stage.live("configmaps", "shop", "web")
+    for plural, name in (("persistentvolumeclaims", "data-db-0"), ("statefulsets.apps", "db")):
+        with pytest.raises(ItemNotFound):
+            stage.live(plural, "shop", name)
+    assert stage.bring_back(restoreVolumes=False).exit_code == 0
+    assert stage.live("statefulsets.apps", "shop", "db")
+
+
 def test_a_disk_that_is_never_ready_is_given_up() -> None:
     """CsiSnapshotTimeout of the restore; what it says meanwhile is in the reason."""
     stage = DiskStage(claim("data"), volume("data"))
@@ -251,6 +294,17 @@ def with_files(stage: DiskStage) -> DiskStage:
     for line in record["volumes"]:
         line["planned"]["method"] = "fs-backup"
         line["snapshot"] |= {"provider": "restic", "id": f"r-{line['planned']['claim'].replace('/', '-')}"}
+    rewritten(stage, key, json.dumps(record).encode())
+    return stage
+
+
+def without_data(stage: DiskStage) -> DiskStage:
+    """The stage, whose backup has the data of no claim: their snapshots could not be taken."""
+    (key,) = [key for key in stage.store.objects if key.endswith(VOLUMES)]
+    record = json.loads(stage.store.read(key))
+    for line in record["volumes"]:
+        del line["snapshot"]
+        line |= {"outcome": "failed", "error": "quota exceeded"}
     rewritten(stage, key, json.dumps(record).encode())
     return stage
 
