@@ -43,6 +43,17 @@ def makes_claim(stateful_set: dict[str, Any], claim: str) -> bool:
     return False
 
 
+def outlives_claim(volume: dict[str, Any]) -> bool:
+    """Whether a live PersistentVolume stays, with its data, once the claim that it was bound to is gone.
+
+    One that its class deletes goes with that claim, but may be seen, Released, until its driver has deleted the disk.
+    """
+    if "deletionTimestamp" in part(volume, "metadata"):
+        return False
+    spec = part(volume, "spec")
+    return text(spec, "persistentVolumeReclaimPolicy") != "Delete" or not text(spec, "claimRef", "uid")
+
+
 def volume_from_disk(volume: dict[str, Any], handle: str, zone: str) -> None:
     """A PersistentVolume that stands for another disk, which may lie in another zone. ValueError where it is no EBS."""
     spec = part(volume, "spec")

@@ -12,6 +12,7 @@ import msgspec
 from runner.actions.never import never_type
 from runner.actions.prepare import prepare
 from runner.actions.restored import LeftAlone, Prepared, RestoreRules, label_value
+from runner.actions.volume_data import outlives_claim
 from runner.archive.index import IndexLine
 from runner.engine.listing import Listing
 from runner.engine.live import NamedItems
@@ -50,7 +51,7 @@ class RestoreFacts:
     served: Served
     identity: ClusterIdentity
     namespaces: dict[str, bool]  # those that are there -> whether it is being deleted
-    volumes: set[str]  # PersistentVolumes that are there for their old claim, or come
+    volumes: set[str]  # PersistentVolumes that are there for their old claim, and stay without it, or come
     lists_namespaces: bool = True  # whether they may be listed
     unseen: set[str] = field(default_factory=set)  # of the namespaces, those that may not even be read
     gaps: list[Gap] = field(default_factory=list)
@@ -230,7 +231,7 @@ def _look_at_volumes(facts: RestoreFacts, spec: RestorePolicySpec, cluster: Clus
             name = value["metadata"]["name"]
             if claim and (claim.get("namespace"), claim.get("name")) not in targets:
                 taken.add(name)
-            else:
+            elif outlives_claim(value):
                 facts.volumes.add(name)
     except Forbidden as error:
         facts.gaps.append(Gap(VOLUMES, error.message))

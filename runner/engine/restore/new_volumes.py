@@ -11,7 +11,7 @@ import msgspec
 
 from runner.actions.restored import BACKUP_LABEL, label_value
 from runner.actions.storage import unbound_volume
-from runner.actions.volume_data import volume_from_disk
+from runner.actions.volume_data import outlives_claim, volume_from_disk
 from runner.engine.restore.data import CLAIM
 from runner.engine.restore.facts import VOLUME, VOLUMES, RestoreFacts
 from runner.engine.retry import Retrier
@@ -83,6 +83,8 @@ class NewVolumes:
             get = partial(self.cluster.get, VOLUME, "", name)
             live = _DECODER.decode(self.retrier.call(f"persistentvolume {name}", get))
             claim, ours = live["spec"].get("claimRef") or {}, body["spec"]["claimRef"]
+            if not outlives_claim(live):
+                return False  # it is on its way out, with a claim that an earlier restore had made
             same = (claim.get("namespace"), claim.get("name")) == (ours["namespace"], ours["name"])
             return same and (live["metadata"].get("labels") or {}).get(BACKUP_LABEL) == label_of(body)
         return True

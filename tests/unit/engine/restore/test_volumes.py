@@ -251,6 +251,36 @@ def test_beside_the_original_a_volume_gets_another_name() -> None:
     assert not stage.plan(namespaceMapping=mapping).changes_anything
 
 
+@pytest.mark.parametrize("phase", ["Bound", "Released"])
+def test_a_volume_that_goes_with_its_old_claim_is_not_relied_on(phase: str) -> None:
+    """Deleted with its namespace, it is seen until its driver has deleted the disk: the data comes from the backup."""
+    going = volume("data") | {"status": {"phase": phase}}
+    stage = DiskStage(claim("data"), volume("data"), target=FakeCluster(going))
+    assert fates(stage) == {"shop/data": "restore"}
+    assert outcomes(stage.bring_back()) == {"shop/data": "restored"}
+    named = stage.live("persistentvolumeclaims", "shop", "data")["spec"]["volumeName"]
+    assert named != "pv-data"
+    assert stage.live("persistentvolumes", "", named)["spec"]["csi"]["volumeHandle"] == "vol-of-snap-1"
+
+
+def test_a_volume_of_an_earlier_restore_that_goes_with_its_claim_is_not_taken_again() -> None:
+    """The namespace was restored, deleted, and is restored again before the driver has deleted the disk."""
+    stage = DiskStage(claim("data"), volume("data"))
+    stage.bring_back()
+    made = stage.live("persistentvolumes", "", "pv-data")
+    made["spec"]["claimRef"]["uid"] = "of-the-first-restore"
+    stage.target = FakeCluster(made | {"status": {"phase": "Released"}})
+    assert outcomes(stage.bring_back()) == {"shop/data": "restored"}
+    assert stage.live("persistentvolumeclaims", "shop", "data")["spec"]["volumeName"] != "pv-data"
+
+
+@pytest.mark.parametrize("existing", ["none", "update", "recreate"])
+def test_a_claim_that_is_bound_to_its_volume_is_as_it_was_stored(existing: str) -> None:
+    """Though its volume would go with it."""
+    stage = DiskStage(claim("data"), volume("data"), target=FakeCluster(claim("data"), volume("data")))
+    assert not stage.plan(existingResourcePolicy=existing).changes_anything
+
+
 def test_a_restore_that_was_killed_before_its_claims_goes_on() -> None:
     """The PersistentVolume is there for its claim already: the claim binds to it."""
     stage = DiskStage(claim("data"), volume("data"))
