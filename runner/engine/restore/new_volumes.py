@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
 import msgspec
 
+from runner.actions.fields import text
 from runner.actions.restored import BACKUP_LABEL, label_value
 from runner.actions.storage import unbound_volume
 from runner.actions.volume_data import outlives_claim, volume_from_disk
@@ -21,6 +22,7 @@ from runner.model.volumes import Brought, RestoringVolume
 from runner.plan.restore_volumes import RESTORING
 from runner.ports import Cluster
 
+_IN_TREE, _NOBODY = "kubernetes.io/", "kubernetes.io/no-provisioner"
 _CLASS = Resource("storage.k8s.io", "storageclasses", "v1", "StorageClass", namespaced=False)
 
 
@@ -31,6 +33,7 @@ class NewVolumes:
     facts: RestoreFacts
     cluster: Cluster
     retrier: Retrier
+    _classes: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     def create(self, asked: RestoringVolume, brought: Brought) -> str:
         """The name of the PersistentVolume of a disk that came back, kept for its claim. Rejected."""
@@ -61,18 +64,47 @@ class NewVolumes:
             return False
         if by_name or not asked.storage_class:
             return True
-        get = partial(self.cluster.get, _CLASS, "", asked.storage_class)
         try:
-            found = _DECODER.decode(self.retrier.call(f"storageclass {asked.storage_class}", get))
+            found = self._class(asked.storage_class)
         except ClusterError:
             return False  # it cannot be known: not waiting is no error
         return bool(found.get("volumeBindingMode", "Immediate") == "Immediate")
+
+    def unprovisioned(self, asked: RestoringVolume) -> str:
+        """Why nobody would make a volume of a CSI snapshot for a claim; "" where somebody does, or it cannot be known.
+
+        In a class that waits for a Pod, it would show only when the Pod never starts.
+        """
+        name, snapshot = asked.storage_class, asked.stored.snapshot
+        if self.facts.identity.is_folder or not name:
+            return ""
+        try:
+            made_by = text(self._class(name), "provisioner")
+        except ItemNotFound:
+            return f"its StorageClass {name} is not there: make it, or name another by storageClassMapping"
+        except ClusterError:
+            return ""
+        driver = (snapshot.driver if snapshot is not None else "") or asked.stored.planned.source
+        # An in-tree name stands for the CSI driver that it was migrated to.
+        migrated = made_by.startswith(_IN_TREE) and made_by != _NOBODY
+        if migrated or made_by in {"", driver}:
+            return ""
+        return (
+            f"its StorageClass {name} is of {made_by}, and the snapshot of {driver}: name another by storageClassMapping"
+        )
 
     def note_complete(self, asked: RestoringVolume) -> None:
         """Takes the note off a claim that its files are not all there yet."""
         patch = _ENCODER.encode({"metadata": {"annotations": {RESTORING: None}}})
         merge = partial(self.cluster.merge, CLAIM, asked.namespace, asked.claim, patch)
         self.retrier.call(f"claim {asked.namespace}/{asked.claim}", merge)
+
+    def _class(self, name: str) -> dict[str, Any]:
+        """A StorageClass; asked for once. ClusterError."""
+        if name not in self._classes:
+            get = partial(self.cluster.get, _CLASS, "", name)
+            self._classes[name] = _DECODER.decode(self.retrier.call(f"storageclass {name}", get))
+        return self._classes[name]
 
     def _created(self, name: str, body: dict[str, Any]) -> bool:
         """Whether it is there for this claim: created now, or by an earlier try."""

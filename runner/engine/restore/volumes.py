@@ -11,6 +11,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
+import msgspec
+
+from runner.actions.fields import text
 from runner.actions.volume_data import claim_from_snapshot, claim_to_volume, makes_claim
 from runner.engine.restore.data import STATEFUL_SETS, would_be_empty
 from runner.engine.restore.facts import RestoreFacts
@@ -103,12 +106,22 @@ class VolumesBack:
         if task.volume:
             claim_to_volume(work.body, task.volume)
         elif task.brought is not None and task.brought.object:
-            snapshot = task.asked.stored.snapshot
-            name = task.brought.object.rpartition("/")[2]
-            claim_from_snapshot(work.body, name, snapshot.size if snapshot is not None else 0)
+            return self._from_snapshot(task, task.brought, work.body)
         else:
             metadata = work.body["metadata"]
             metadata["annotations"] = {**(metadata.get("annotations") or {}), RESTORING: task.decision.snapshot}
+        return ""
+
+    def _from_snapshot(self, task: _Task, brought: Brought, body: dict[str, Any]) -> str:
+        """Has a claim begin as a snapshot, where somebody makes volumes of its class; by now that is what it will be."""
+        task.asked = msgspec.structs.replace(task.asked, storage_class=text(body, "spec", "storageClassName"))
+        task.problem = problem = self._volumes.unprovisioned(task.asked)
+        if problem:
+            self._all([task], self.executor, self._discard)
+            return f"its data could not be brought back: {problem}"
+        snapshot = task.asked.stored.snapshot
+        size = snapshot.size if snapshot is not None else 0
+        claim_from_snapshot(body, brought.object.rpartition("/")[2], size)
         return ""
 
     def claim_failed(self, namespace: str, name: str, reason: str) -> None:
@@ -204,12 +217,15 @@ class VolumesBack:
             self.retrier.call(f"volume {task.name}", partial(restorer.discard, task.asked, brought))
         task.brought = brought
 
-    def _tidy(self, task: _Task) -> None:
-        """What stood for it on its way is not needed any more."""
+    def _discard(self, task: _Task) -> None:
         restorer, brought = task.restorer, task.brought
         assert restorer is not None, "only what somebody can bring is brought"
         assert brought is not None, "it was brought"
         self.retrier.call(f"volume {task.name}", partial(restorer.discard, task.asked, brought))
+
+    def _tidy(self, task: _Task) -> None:
+        """What stood for it on its way is not needed any more."""
+        self._discard(task)
         self._tell(task, "brought back", task.decision.snapshot)
 
     # all of them

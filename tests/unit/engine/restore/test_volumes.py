@@ -413,6 +413,59 @@ def test_a_claim_takes_its_data_from_what_stands_for_the_snapshot() -> None:
         stage.live("persistentvolumes", "", "pv-data")
 
 
+def storage_class(name: str, provisioner: str) -> Json:
+    """That binds at once."""
+    return {
+        "apiVersion": "storage.k8s.io/v1",
+        "kind": "StorageClass",
+        "metadata": {"name": name},
+        "provisioner": provisioner,
+    }
+
+
+@pytest.mark.parametrize(
+    ("provisioner", "reason"),
+    [
+        ("", "its StorageClass gp3 is not there: make it, or name another by storageClassMapping"),
+        (
+            "rbd.csi.ceph.com",
+            "its StorageClass gp3 is of rbd.csi.ceph.com, and the snapshot of ebs.csi.aws.com: "
+            "name another by storageClassMapping",
+        ),
+        (
+            "kubernetes.io/no-provisioner",
+            "its StorageClass gp3 is of kubernetes.io/no-provisioner, and the snapshot of ebs.csi.aws.com: "
+            "name another by storageClassMapping",
+        ),
+        ("ebs.csi.aws.com", ""),
+        ("kubernetes.io/aws-ebs", ""),  # which stands for the driver
+    ],
+)
+def test_a_claim_that_nobody_would_provision_is_not_said_to_be_brought_back(provisioner: str, reason: str) -> None:
+    """It would wait for ever, and in a class that waits for Pods nobody would look; what stood for it is taken back."""
+    there = [storage_class("gp3", provisioner)] if provisioner else []
+    stage = DiskStage(claim("data", storageClassName="gp3"), volume("data"), target=FakeCluster(*there))
+    stage.restorer.native = False
+    result = stage.bring_back()
+    assert result.volumes[0].reason == reason
+    assert outcomes(result) == {"shop/data": "failed" if reason else "restored"}
+    if reason:
+        assert stage.restorer.calls[-1] == ("discard", "shop/data")
+        with pytest.raises(ItemNotFound):
+            stage.live("persistentvolumeclaims", "shop", "data")
+
+
+def test_the_class_that_counts_is_the_one_that_the_claim_will_have() -> None:
+    """A modifier may name another than the backup and the mapping do."""
+    target = FakeCluster(storage_class("fast", "ebs.csi.aws.com"))
+    stage = DiskStage(claim("data", storageClassName="gp3"), volume("data"), target=target)
+    stage.restorer.native = False
+    conditions = {"groupResource": "persistentvolumeclaims"}
+    patches = [{"operation": "replace", "path": "/spec/storageClassName", "value": "fast"}]
+    modifiers = [{"conditions": conditions, "patches": patches}]
+    assert outcomes(stage.bring_back(resourceModifiers=modifiers)) == {"shop/data": "restored"}
+
+
 def names(calls: Sequence[tuple[str, str]], verb: str) -> list[str]:
     """Whom a verb was called for."""
     return [name for called, name in calls if called == verb]
