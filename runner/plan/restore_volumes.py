@@ -9,10 +9,10 @@ from typing import Any, Literal
 from runner.model.restore import RestoreVolume
 from runner.model.volumes import StoredVolume
 
-# On a claim that files are still written into; its value is the snapshot. Gone once they all are.
+# On a claim that files are still written into, or that was not seen bound to its volume yet; its value is the snapshot.
 RESTORING = "trysail.dev/restoring"
 
-RESUMED = "an earlier run of this restore has begun to bring its files back"
+RESUMED = "an earlier run of this restore has begun to bring its data back"
 CLAIM_THERE = "the claim is there: its data is left as it is"
 NOT_WANTED = "restoreVolumes: false"
 NO_JOBS = "files are brought back by a Job, and a folder of manifests runs none"

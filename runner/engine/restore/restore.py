@@ -123,16 +123,21 @@ class _Restore:
     def _tiers(self, changing: list[RestoreStep]) -> None:
         """Tier by tier; the data of volumes around that of their claims, and before anything that would use them."""
         claims = self.facts.order.tier(CLAIMS)
-        brought = False
+        begun = brought = False
         for tier, steps in groupby(changing, key=lambda step: step.tier):
-            if tier == claims:
+            if tier >= claims and not begun:
                 self.back.before_claims()
+                begun = True
             if tier > claims and not brought:
                 self.lost |= self.back.after_claims()
                 brought = True
             self._tier(list(steps))
+        if not begun:
+            self.back.before_claims()
         if not brought:
             self.back.after_claims()
+        if standing := self.back.left_standing():
+            self.writer.warnings.add(standing)
 
     def _tier(self, steps: list[RestoreStep]) -> None:
         """All items of a tier: first those whose owners are there, then those that waited for them."""

@@ -53,6 +53,7 @@ class _Task:
     volume: str = ""  # the PersistentVolume that was made for it
     problem: str = ""
     left_out: bool = False  # its claim was not created
+    waits: bool = False  # its claim has no volume before a Pod uses it
 
     @property
     def key(self) -> tuple[str, str]:
@@ -108,8 +109,7 @@ class VolumesBack:
         elif task.brought is not None and task.brought.object:
             return self._from_snapshot(task, task.brought, work.body)
         else:
-            metadata = work.body["metadata"]
-            metadata["annotations"] = {**(metadata.get("annotations") or {}), RESTORING: task.decision.snapshot}
+            self._note_begun(task, work.body)
         return ""
 
     def _from_snapshot(self, task: _Task, brought: Brought, body: dict[str, Any]) -> str:
@@ -122,7 +122,14 @@ class VolumesBack:
         snapshot = task.asked.stored.snapshot
         size = snapshot.size if snapshot is not None else 0
         claim_from_snapshot(body, brought.object.rpartition("/")[2], size)
+        if not self.facts.identity.is_folder:
+            self._note_begun(task, body)
         return ""
+
+    def _note_begun(self, task: _Task, body: dict[str, Any]) -> None:
+        """By which the same restore, done again, knows that the claim is not complete, and goes on with it."""
+        metadata = body["metadata"]
+        metadata["annotations"] = {**(metadata.get("annotations") or {}), RESTORING: task.decision.snapshot}
 
     def claim_failed(self, namespace: str, name: str, reason: str) -> None:
         """A claim was not created: what was made for it stays, and the same command goes on with it."""
@@ -152,6 +159,16 @@ class VolumesBack:
             for task in files
             if task.problem
         }
+
+    def left_standing(self) -> str:
+        """What stands for snapshots still, since claims that begin as them have no volume yet; "" where nothing does."""
+        names = sorted(task.name for task in self._tasks.values() if task.waits)
+        if not names or self.facts.identity.is_folder:
+            return ""
+        return (
+            f"claims whose class waits for a Pod have their data once a Pod uses them, and need their VolumeSnapshots "
+            f"until then: {', '.join(names)}; the same command, given again, takes these away"
+        )
 
     def results(self) -> tuple[BroughtVolume, ...]:
         """How it went, sorted."""
@@ -190,12 +207,14 @@ class VolumesBack:
             self._tidy(task)
 
     def _bound(self, task: _Task) -> None:
-        if not self._volumes.binds_at_once(task.asked, by_name=bool(task.volume)):
-            return
-        if not self.waits.bound(task.decision.namespace, task.decision.claim):
-            task.problem = "its claim is not bound to its volume: see kubectl describe pvc"
-        elif not task.volume:
+        at_once = self._volumes.binds_at_once(task.asked, by_name=bool(task.volume))
+        if not self.waits.bound(task.decision.namespace, task.decision.claim, now=not at_once):
+            if at_once:
+                task.problem = "its claim is not bound to its volume: see kubectl describe pvc"
+            task.waits = not at_once
+        elif not task.volume and not self.facts.identity.is_folder:
             self._tidy(task)  # the claim has its own copy, and the snapshot's data stays
+            self._volumes.note_complete(task.asked)
 
     def _bring(self, task: _Task, limit: float) -> None:
         restorer = task.restorer

@@ -67,13 +67,15 @@ class Waits:
 
         return not self.patience.definition or self._until(look, self.patience.definition)
 
-    def bound(self, namespace: str, claim: str) -> bool:
-        """Whether a claim has been bound in time."""
+    def bound(self, namespace: str, claim: str, *, now: bool = False) -> bool:
+        """Whether a claim has been bound in time, or is `now`."""
 
         def look() -> bool:
             found = self._get(_CLAIM, ItemId("", _CLAIM.plural, namespace, claim)) or {}
             return bool((found.get("status") or {}).get("phase") == "Bound")
 
+        if now:
+            return look()
         return not self.patience.binding or self._until(look, self.patience.binding)
 
     def unanswered(self, configuration: Mapping[str, Any]) -> str:

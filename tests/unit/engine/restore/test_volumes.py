@@ -17,7 +17,7 @@ from runner.engine.restore.waits import Patience
 from runner.engine.retry import Retrier
 from runner.engine.volumes.protect import VolumePorts
 from runner.engine.volumes.run import Protecting
-from runner.errors import ItemNotFound, VolumeRejected
+from runner.errors import Forbidden, ItemNotFound, VolumeRejected
 from runner.model.policy_set import ResolvedPolicy
 from runner.model.restored import RestoreResult
 from runner.model.snapshot_location import AwsSnapshotLocation
@@ -464,6 +464,43 @@ def test_the_class_that_counts_is_the_one_that_the_claim_will_have() -> None:
     patches = [{"operation": "replace", "path": "/spec/storageClassName", "value": "fast"}]
     modifiers = [{"conditions": conditions, "patches": patches}]
     assert outcomes(stage.bring_back(resourceModifiers=modifiers)) == {"shop/data": "restored"}
+
+
+def from_snapshots(*objects: Json, **class_fields: Any) -> DiskStage:
+    """A stage whose claims, of a class with these fields, begin as VolumeSnapshots of their namespace."""
+    stage = DiskStage(*objects, target=FakeCluster(storage_class("gp3", "ebs.csi.aws.com") | class_fields))
+    stage.restorer.native = False
+    return stage
+
+
+def test_a_restore_that_was_killed_beside_a_claim_from_a_snapshot_is_completed() -> None:
+    """The claim says that it is not complete: it is waited for again, and what stood for the snapshot is taken away."""
+    stage = from_snapshots(claim("data", storageClassName="gp3"), volume("data"))
+    stage.restorer.on_call = failing("discard", "shop/data", Forbidden("you may not"))
+    assert stage.bring_back().exit_code == 3
+    assert notes(stage, "data") == {"trysail.dev/restoring": "snap-1"}
+    assert fates(stage) == {"shop/data": "restore"}
+    assert outcomes(stage.bring_back()) == {"shop/data": "restored"}
+    assert stage.restorer.calls[-1] == ("discard", "shop/data")
+    assert notes(stage, "data") == {}
+    assert not stage.plan().changes_anything
+
+
+def test_a_claim_whose_class_waits_for_a_pod_is_finished_by_the_next_restore() -> None:
+    """Its volume is made when a Pod uses it, from the VolumeSnapshot: that stays until then, and the result says so."""
+    waits = {"volumeBindingMode": "WaitForFirstConsumer"}
+    stage = from_snapshots(claim("data", storageClassName="gp3"), volume("data"), **waits)
+    first = stage.bring_back()
+    assert outcomes(first) == {"shop/data": "restored"}
+    (warning,) = first.warnings
+    assert "shop/data" in warning
+    assert "discard" not in {verb for verb, _ in stage.restorer.calls}
+    made = stage.live("persistentvolumeclaims", "shop", "data")
+    stage.target.put(made | {"status": {"phase": "Bound"}})
+    again = stage.bring_back()
+    assert (outcomes(again), again.warnings) == ({"shop/data": "restored"}, ())
+    assert stage.restorer.calls[-1] == ("discard", "shop/data")
+    assert not stage.plan().changes_anything
 
 
 def names(calls: Sequence[tuple[str, str]], verb: str) -> list[str]:
