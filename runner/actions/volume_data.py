@@ -18,12 +18,18 @@ _REGIONS = frozenset({"topology.kubernetes.io/region", "failure-domain.beta.kube
 def claim_from_snapshot(claim: dict[str, Any], snapshot: str, size: int) -> None:
     """A claim that is provisioned with the data of a VolumeSnapshot of its namespace; `size` bytes at least."""
     spec = claim.setdefault("spec", {})
-    drop(spec, "volumeName", "dataSourceRef")
+    # A provisioner refuses a claim that selects: it makes a volume, and looks for none.
+    drop(spec, "volumeName", "dataSourceRef", "selector")
     spec["dataSource"] = {"apiGroup": _SNAPSHOTS, "kind": "VolumeSnapshot", "name": snapshot}
     requests = spec.setdefault("resources", {}).setdefault("requests", {})
     asked = quantity(requests.get("storage"))
     if size and (asked is None or asked < size):
         requests["storage"] = str(size)
+
+
+def claim_for_files(claim: dict[str, Any]) -> None:
+    """A claim that files are written into: it begins as nothing, whatever it began as in its old life."""
+    drop(claim.setdefault("spec", {}), "dataSource", "dataSourceRef")
 
 
 def claim_to_volume(claim: dict[str, Any], volume: str) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from runner.actions.fields import text
-from runner.actions.volume_data import claim_from_snapshot, claim_to_volume, makes_claim
+from runner.actions.volume_data import claim_for_files, claim_from_snapshot, claim_to_volume, makes_claim
 from runner.engine.restore.data import STATEFUL_SETS, would_be_empty
 from runner.engine.restore.facts import RestoreFacts
 from runner.engine.restore.items import Work
@@ -109,6 +109,7 @@ class VolumesBack:
         elif task.brought is not None and task.brought.object:
             return self._from_snapshot(task, task.brought, work.body)
         else:
+            claim_for_files(work.body)
             self._note_begun(task, work.body)
         return ""
 
@@ -161,7 +162,7 @@ class VolumesBack:
         }
 
     def left_standing(self) -> str:
-        """What stands for snapshots still, since claims that begin as them have no volume yet; "" where nothing does."""
+        """Which claims still need what stands for their snapshots, in words; "" where none does."""
         names = sorted(task.name for task in self._tasks.values() if task.waits)
         if not names or self.facts.identity.is_folder:
             return ""

@@ -473,6 +473,20 @@ def from_snapshots(*objects: Json, **class_fields: Any) -> DiskStage:
     return stage
 
 
+@pytest.mark.parametrize("files", [True, False])
+def test_a_claim_is_free_of_what_its_old_volume_was_found_or_made_by(files: bool) -> None:
+    """A provisioner refuses a claim with a selector; and the snapshot that it once began as need not be there."""
+    old = {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "of-last-year"}
+    fields = {"dataSource": old, "dataSourceRef": old, "selector": {"matchLabels": {"disk": "a"}}}
+    stage = from_snapshots(claim("data", storageClassName="gp3", **fields), volume("data"))
+    stage = with_files(stage) if files else stage
+    assert outcomes(stage.bring_back()) == {"shop/data": "restored"}
+    spec = stage.live("persistentvolumeclaims", "shop", "data")["spec"]
+    assert "dataSourceRef" not in spec
+    assert (spec.get("dataSource") or {}).get("name") == (None if files else "back-data")
+    assert ("selector" in spec) == files
+
+
 def test_a_restore_that_was_killed_beside_a_claim_from_a_snapshot_is_completed() -> None:
     """The claim says that it is not complete: it is waited for again, and what stood for the snapshot is taken away."""
     stage = from_snapshots(claim("data", storageClassName="gp3"), volume("data"))
