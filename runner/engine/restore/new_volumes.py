@@ -89,9 +89,8 @@ class NewVolumes:
         migrated = made_by.startswith(_IN_TREE) and made_by != _NOBODY
         if migrated or made_by in {"", driver}:
             return ""
-        return (
-            f"its StorageClass {name} is of {made_by}, and the snapshot of {driver}: name another by storageClassMapping"
-        )
+        other = f"is of {made_by}, and the snapshot of {driver}"
+        return f"its StorageClass {name} {other}: name another by storageClassMapping"
 
     def note_complete(self, asked: RestoringVolume) -> None:
         """Takes the note off a claim that its files are not all there yet."""

@@ -78,20 +78,23 @@ def _needed(step: RestoreStep) -> Iterable[Right]:
 
 
 def _of_volume(volume: RestoreVolume) -> Iterable[Right]:
-    """What bringing a claim's data back creates in the cluster."""
+    """What bringing a claim's data back creates in the cluster, and takes away again."""
     namespace = volume.namespace
+    claims = Resource("", "persistentvolumeclaims", "v1", "PersistentVolumeClaim", namespaced=True)
     match volume.method:
         case "native-snapshot":
             yield Right("create", Resource("", "persistentvolumes", "v1", "PersistentVolume", namespaced=False))
         case "csi-snapshot":
             content = Resource(_SNAPSHOTS, "volumesnapshotcontents", "v1", "VolumeSnapshotContent", namespaced=False)
-            yield Right("create", content)
-            yield Right(
-                "create", Resource(_SNAPSHOTS, "volumesnapshots", "v1", "VolumeSnapshot", namespaced=True), namespace
-            )
+            snapshot = Resource(_SNAPSHOTS, "volumesnapshots", "v1", "VolumeSnapshot", namespaced=True)
+            for verb in ("create", "delete"):
+                yield Right(verb, content)
+                yield Right(verb, snapshot, namespace)
+            yield Right("patch", claims, namespace)
         case "fs-backup":
             yield Right("create", Resource("batch", "jobs", "v1", "Job", namespaced=True), namespace)
             yield Right("create", Resource("", "secrets", "v1", "Secret", namespaced=True), namespace)
+            yield Right("patch", claims, namespace)
         case _:
             return
 

@@ -63,6 +63,11 @@ class _Task:
     def name(self) -> str:
         return f"{self.decision.namespace}/{self.decision.claim}"
 
+    @property
+    def useless(self) -> bool:
+        """Whether objects stand in the cluster for a claim that is not there; a disk is kept, since it has the data."""
+        return self.left_out and self.brought is not None and bool(self.brought.object) and not self.brought.handle
+
 
 @dataclass
 class VolumesBack:
@@ -114,11 +119,10 @@ class VolumesBack:
         return ""
 
     def _from_snapshot(self, task: _Task, brought: Brought, body: dict[str, Any]) -> str:
-        """Has a claim begin as a snapshot, where somebody makes volumes of its class; by now that is what it will be."""
+        """Has a claim begin as a snapshot, where somebody makes volumes of the class that it has by now."""
         task.asked = msgspec.structs.replace(task.asked, storage_class=text(body, "spec", "storageClassName"))
         task.problem = problem = self._volumes.unprovisioned(task.asked)
         if problem:
-            self._all([task], self.executor, self._discard)
             return f"its data could not be brought back: {problem}"
         snapshot = task.asked.stored.snapshot
         size = snapshot.size if snapshot is not None else 0
@@ -144,10 +148,11 @@ class VolumesBack:
         task.problem = f"its claim was not created: {reason}" + (f"; {made} is kept for it" if made else "")
 
     def after_claims(self) -> dict[str, str]:
-        """Waits until claims have their volumes, and has files written.
+        """Takes back what stands for claims that are not there, waits until others have volumes, has files written.
 
         Namespaces to hold back, with the reason: a claim that is there with half of its files looks like a whole one.
         """
+        self._all([task for task in self._tasks.values() if task.useless], self.executor, self._discard)
         tasks = self._open()
         self._all([task for task in tasks if task.brought is not None], self.executor, self._bound)
         files = [task for task in tasks if task.restorer is not None and task.restorer.when == "after"]
@@ -268,7 +273,8 @@ class VolumesBack:
         except TrysailError as error:
             if error.exit_code != 1:
                 raise  # a signal, and not this volume's own matter
-            task.problem = f"{error.message} ({error.hint})" if error.hint else error.message
+            words = f"{error.message} ({error.hint})" if error.hint else error.message
+            task.problem = f"{task.problem}; {words}" if task.problem else words
         if task.problem:
             self._tell(task, "failed", task.problem)
 

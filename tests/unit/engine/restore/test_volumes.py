@@ -6,12 +6,14 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import pytest
 
 from runner.archive.layout import MANIFEST, VOLUMES
 from runner.engine.execute import Ports, execute
 from runner.engine.planning import make_plan
 from runner.engine.restore.restore import RestorePorts, restore
+from runner.engine.restore.rights import Rights
 from runner.engine.restore.volumes import Restorers
 from runner.engine.restore.waits import Patience
 from runner.engine.retry import Retrier
@@ -473,11 +475,49 @@ def from_snapshots(*objects: Json, **class_fields: Any) -> DiskStage:
     return stage
 
 
+def test_nothing_stands_for_a_claim_that_was_left_out() -> None:
+    """Never ready, or its claim refused: a VolumeSnapshot is soon made again, and would be left for ever."""
+    late = from_snapshots(claim("data", storageClassName="gp3"), volume("data"))
+    late.restorer.states = ("pending",)
+    assert late.bring_back(patience=Patience(binding=0, snapshot=30.0)).volumes[0].reason == "not ready after 30 s"
+    assert late.restorer.calls[-1] == ("discard", "shop/data")
+
+    refused = from_snapshots(claim("data", storageClassName="gp3"), volume("data"))
+    refused.target.forbid("persistentvolumeclaims", verbs=["create"])
+    assert "its claim was not created" in refused.bring_back().volumes[0].reason
+    assert refused.restorer.calls[-1] == ("discard", "shop/data")
+
+
+@pytest.mark.parametrize("method", ["csi-snapshot", "fs-backup"])
+def test_the_rights_to_complete_a_claim_are_asked_for(method: str) -> None:
+    """Else its data would be there, and the restore would fail over what is left beside it."""
+    stage = DiskStage(claim("data"), volume("data"))
+    made = stage.plan()
+    volumes = tuple(msgspec.structs.replace(one, method=method) for one in made.volumes)
+    stage.target.forbid(verbs=["*"])  # who may do everything is asked nothing else
+    for type_name in ("persistentvolumeclaims", "volumesnapshots.snapshot.storage.k8s.io"):
+        stage.target.forbid(type_name, verbs=["patch", "delete"])
+    rights = Rights(stage.target, SimulatedExecutor(), Retrier(stage.clock, stage.observer))
+    missing = [gap.what for gap in rights.missing(msgspec.structs.replace(made, steps=(), volumes=volumes))]
+    taken_away = ["the right to delete volumesnapshots.snapshot.storage.k8s.io in namespace shop"]
+    patched = ["the right to patch persistentvolumeclaims in namespace shop"]
+    assert missing == (taken_away if method == "csi-snapshot" else []) + patched
+
+
+def test_what_cannot_be_taken_back_is_said_beside_the_reason() -> None:
+    """Both matter."""
+    stage = from_snapshots(claim("data", storageClassName="gp3"), volume("data"))
+    stage.restorer.states = ("pending",)
+    stage.restorer.on_call = failing("discard", "shop/data", Forbidden("you may not"))
+    result = stage.bring_back(patience=Patience(binding=0, snapshot=30.0))
+    assert result.volumes[0].reason == "not ready after 30 s; you may not"
+
+
 @pytest.mark.parametrize("files", [True, False])
 def test_a_claim_is_free_of_what_its_old_volume_was_found_or_made_by(files: bool) -> None:
     """A provisioner refuses a claim with a selector; and the snapshot that it once began as need not be there."""
     old = {"apiGroup": "snapshot.storage.k8s.io", "kind": "VolumeSnapshot", "name": "of-last-year"}
-    fields = {"dataSource": old, "dataSourceRef": old, "selector": {"matchLabels": {"disk": "a"}}}
+    fields: Json = {"dataSource": old, "dataSourceRef": old, "selector": {"matchLabels": {"disk": "a"}}}
     stage = from_snapshots(claim("data", storageClassName="gp3", **fields), volume("data"))
     stage = with_files(stage) if files else stage
     assert outcomes(stage.bring_back()) == {"shop/data": "restored"}
