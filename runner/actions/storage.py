@@ -12,14 +12,18 @@ from typing import Any
 from runner.actions.fields import drop, drop_from, keep_where, part, parts, text
 from runner.actions.restored import Case, LeftAlone, bare
 
+# On a claim that files are still written into, or that was not seen bound to its volume yet; its value is the snapshot.
+RESTORING = "trysail.dev/restoring"
+
 _BETA_CLASS = "volume.beta.kubernetes.io/storage-class"
-# What the binder, the scheduler and the provisioner noted on a claim when they did their work.
+# What the binder, the scheduler, the provisioner and another restore noted on a claim when they did their work.
 _CLAIM_NOTES = (
     "pv.kubernetes.io/bind-completed",
     "pv.kubernetes.io/bound-by-controller",
     "volume.kubernetes.io/storage-provisioner",
     "volume.beta.kubernetes.io/storage-provisioner",
     "volume.kubernetes.io/selected-node",
+    RESTORING,
 )
 # Held by processes of the driver, which may not be there to let go of a volume that they never saw.
 _DRIVER_FINALIZERS = ("external-attacher/", "external-provisioner.volume.kubernetes.io/", "kubernetes.io/pv-controller")

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from runner.actions.storage import RESTORING
 from runner.model.restore import RestoreVolume
 from runner.model.volumes import StoredVolume
-
-# On a claim that files are still written into, or that was not seen bound to its volume yet; its value is the snapshot.
-RESTORING = "trysail.dev/restoring"
 
 RESUMED = "an earlier run of this restore has begun to bring its data back"
 CLAIM_THERE = "the claim is there: its data is left as it is"

@@ -11,7 +11,7 @@ import msgspec
 
 from runner.actions.fields import text
 from runner.actions.restored import BACKUP_LABEL, label_value
-from runner.actions.storage import unbound_volume
+from runner.actions.storage import RESTORING, unbound_volume
 from runner.actions.volume_data import outlives_claim, volume_from_disk
 from runner.engine.restore.data import CLAIM
 from runner.engine.restore.facts import VOLUME, VOLUMES, RestoreFacts
@@ -19,7 +19,6 @@ from runner.engine.retry import Retrier
 from runner.errors import AlreadyExists, ClusterError, ItemNotFound, Rejected
 from runner.model.cluster import Resource
 from runner.model.volumes import Brought, RestoringVolume
-from runner.plan.restore_volumes import RESTORING
 from runner.ports import Cluster
 
 _IN_TREE, _NOBODY = "kubernetes.io/", "kubernetes.io/no-provisioner"

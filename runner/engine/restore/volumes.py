@@ -14,6 +14,7 @@ from typing import Any
 import msgspec
 
 from runner.actions.fields import text
+from runner.actions.storage import RESTORING
 from runner.actions.volume_data import claim_for_files, claim_from_snapshot, claim_to_volume, makes_claim
 from runner.engine.restore.data import STATEFUL_SETS, would_be_empty
 from runner.engine.restore.facts import RestoreFacts
@@ -26,7 +27,6 @@ from runner.model.event import PhaseBegun, VolumeProgress
 from runner.model.restore import RestorePlan, RestoreVolume
 from runner.model.restored import BroughtVolume
 from runner.model.volumes import Brought, Method, RestoringVolume, StoredVolume
-from runner.plan.restore_volumes import RESTORING
 from runner.ports import Clock, Cluster, Executor, Observer, Pending
 from runner.volume_ports import VolumeRestorer
 

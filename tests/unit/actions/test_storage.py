@@ -18,6 +18,7 @@ metadata:
     volume.kubernetes.io/storage-provisioner: ebs.csi.aws.com
     volume.beta.kubernetes.io/storage-provisioner: ebs.csi.aws.com
     volume.kubernetes.io/selected-node: node-1
+    trysail.dev/restoring: snap-of-another-backup
     note: kept
   finalizers: [kubernetes.io/pvc-protection]
 spec:

@@ -7,8 +7,9 @@ from typing import Any
 import msgspec
 import pytest
 
+from runner.actions.storage import RESTORING
 from runner.model.volumes import PlannedVolume, Snapshot, StoredVolume
-from runner.plan.restore_volumes import CLAIM_THERE, NO_JOBS, NOT_WANTED, RESTORING, RESUMED, Place, decide_volume
+from runner.plan.restore_volumes import CLAIM_THERE, NO_JOBS, NOT_WANTED, RESUMED, Place, decide_volume
 
 PLANNED = PlannedVolume(
     method="native-snapshot",
