@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from runner.actions.fields import text
+from runner.actions.fields import part
 from runner.actions.storage import RESTORING
 from runner.actions.volume_data import claim_for_files, claim_from_snapshot, claim_to_volume, makes_claim
 from runner.engine.restore.data import STATEFUL_SETS, would_be_empty
@@ -30,6 +30,7 @@ from runner.model.volumes import Brought, Method, RestoringVolume, StoredVolume
 from runner.ports import Clock, Cluster, Executor, Observer, Pending
 from runner.volume_ports import VolumeRestorer
 
+_NO_CLASS = 'its StorageClass is "", of which nobody makes volumes: give it another by resourceModifiers'
 _FIRST_LOOK, _LONGEST_LOOK = 0.2, 5.0  # seconds between looks at what is on its way
 
 
@@ -120,8 +121,10 @@ class VolumesBack:
 
     def _from_snapshot(self, task: _Task, brought: Brought, body: dict[str, Any]) -> str:
         """Has a claim begin as a snapshot, where somebody makes volumes of the class that it has by now."""
-        task.asked = msgspec.structs.replace(task.asked, storage_class=text(body, "spec", "storageClassName"))
-        task.problem = problem = self._volumes.unprovisioned(task.asked)
+        named = part(body, "spec").get("storageClassName")  # without a name, it is given the default one
+        task.asked = msgspec.structs.replace(task.asked, storage_class=named or "")
+        none = named == "" and not self.facts.identity.is_folder
+        task.problem = problem = _NO_CLASS if none else self._volumes.unprovisioned(task.asked)
         if problem:
             return f"its data could not be brought back: {problem}"
         snapshot = task.asked.stored.snapshot

@@ -457,6 +457,19 @@ def test_a_claim_that_nobody_would_provision_is_not_said_to_be_brought_back(prov
             stage.live("persistentvolumeclaims", "shop", "data")
 
 
+def test_a_claim_that_wants_no_class_cannot_begin_as_a_snapshot() -> None:
+    """As those of volumes made by hand: it would be Pending for ever, and in the way of a restore that gives it one."""
+    stage = from_snapshots(claim("data", storageClassName=""), volume("data"))
+    result = stage.bring_back()
+    assert "give it another by resourceModifiers" in result.volumes[0].reason
+    with pytest.raises(ItemNotFound):
+        stage.live("persistentvolumeclaims", "shop", "data")
+    conditions = {"groupResource": "persistentvolumeclaims"}
+    patches = [{"operation": "replace", "path": "/spec/storageClassName", "value": "gp3"}]
+    again = stage.bring_back(resourceModifiers=[{"conditions": conditions, "patches": patches}])
+    assert outcomes(again) == {"shop/data": "restored"}
+
+
 def test_the_class_that_counts_is_the_one_that_the_claim_will_have() -> None:
     """A modifier may name another than the backup and the mapping do."""
     target = FakeCluster(storage_class("fast", "ebs.csi.aws.com"))
