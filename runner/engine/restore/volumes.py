@@ -17,7 +17,7 @@ from runner.actions.fields import part
 from runner.actions.storage import RESTORING
 from runner.actions.volume_data import claim_for_files, claim_from_snapshot, claim_to_volume, makes_claim
 from runner.engine.restore.data import STATEFUL_SETS, would_be_empty
-from runner.engine.restore.facts import RestoreFacts
+from runner.engine.restore.facts import CLAIMS, RestoreFacts
 from runner.engine.restore.items import Work
 from runner.engine.restore.new_volumes import NewVolumes
 from runner.engine.restore.waits import Waits
@@ -105,7 +105,8 @@ class VolumesBack:
         """Points a claim's body at its data. Why an item is not to be written, where it would be without its data."""
         if work.stored == STATEFUL_SETS:
             return self._held_back(work)
-        task = self._tasks.get((work.item.namespace, work.item.name))
+        # Much of an application may have its claim's name.
+        task = self._tasks.get((work.item.namespace, work.item.name)) if work.stored == CLAIMS else None
         if task is None or work.action != "create":
             return ""
         if task.problem:

@@ -470,6 +470,29 @@ def test_a_claim_that_wants_no_class_cannot_begin_as_a_snapshot() -> None:
     assert outcomes(again) == {"shop/data": "restored"}
 
 
+@pytest.mark.parametrize("files", [True, False])
+@pytest.mark.parametrize("problem", [True, False])
+def test_what_has_a_claims_name_is_not_that_claim(files: bool, problem: bool) -> None:
+    """A Service, a Secret and a claim of an application often have its name: only the claim takes the data."""
+    service = {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"ports": [{"port": 80}]},
+    }
+    stage = from_snapshots(claim("web", storageClassName="gp3"), volume("web"), config_map(), service)
+    stage = with_files(stage) if files else stage
+    if problem and not files:
+        stage.restorer.on_call = failing("bring", "shop/web", VolumeRejected("the snapshot is gone"))
+    result = stage.bring_back()
+    assert {failed.resource for failed in result.failed} <= {"persistentvolumeclaims"}
+    assert stage.live("services", "shop", "web")["spec"] == {"ports": [{"port": 80}]}
+    for plural in ("configmaps", "services"):
+        found = stage.live(plural, "shop", "web")
+        assert "annotations" not in found["metadata"]
+    assert "spec" not in stage.live("configmaps", "shop", "web")
+
+
 def test_the_class_that_counts_is_the_one_that_the_claim_will_have() -> None:
     """A modifier may name another than the backup and the mapping do."""
     target = FakeCluster(storage_class("fast", "ebs.csi.aws.com"))
