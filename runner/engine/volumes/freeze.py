@@ -64,6 +64,7 @@ class Frozen:
     seconds_frozen: float = 0.0  # from there to the end of the last post hook
     thawing: dict[str, Thawing] = field(default_factory=dict)  # by Pod: those whose pre hooks may be begun, or lack
     recorded: dict[str, PlannedHook] = field(default_factory=dict)  # by Pod: a hook of each that carries the record
+    inherited: set[str] = field(default_factory=set)  # Pods that an earlier run left frozen, and nobody could thaw yet
 
 
 class Freezer:
@@ -154,7 +155,7 @@ class Freezer:
             frozen.thawing[pod] = _thawing(post)
         ran = self._run(frozen, pre)
         frozen.problem = ran.problem
-        if not ran.begun:
+        if not ran.begun and pod not in frozen.inherited:
             frozen.thawing.pop(pod, None)  # nothing was frozen: no hook need thaw it, and no record stay
 
     def _run(self, frozen: Frozen, hooks: Iterable[PlannedHook]) -> Outcome:
@@ -184,6 +185,9 @@ class Freezer:
                 hooks=post,
             )
             frozen.recorded[hook.pod_name] = hook  # before: the answer may be lost, and the record lie there
+            if over:
+                frozen.inherited.add(hook.pod_name)
+                frozen.thawing[hook.pod_name] = _thawing(post)
             try:
                 if self._records.write(hook.namespace, hook.pod, record, over=over):
                     return ""

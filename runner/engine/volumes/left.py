@@ -25,20 +25,29 @@ ADOPTED_WITHIN = timedelta(hours=1)
 class Left:
     """What runs that died have left at the providers."""
 
-    adoptable: dict[tuple[Method, str], FoundSnapshot] = field(default_factory=dict)  # by the volume's uid
+    # By the volume's uid, of each run of this plan, the newest last.
+    adoptable: Mapping[tuple[Method, str], Sequence[FoundSnapshot]] = field(default_factory=dict)
     orphans: tuple[str, ...] = ()  # what this run may not take over, in words
 
     def nobodys(self, taken: Iterable[FoundSnapshot]) -> tuple[str, ...]:
         """In words: what is not `taken` over, such as a part of a group whose other snapshots were never made."""
         theirs = {one.snapshot.identity for one in taken}
-        rest = (words_of(one) for one in self.adoptable.values() if one.snapshot.identity not in theirs)
+        found = (one for of_volume in self.adoptable.values() for one in of_volume)
+        rest = (words_of(one) for one in found if one.snapshot.identity not in theirs)
         return tuple(sorted([*self.orphans, *rest]))
 
     def of(self, volumes: Sequence[PlannedVolume]) -> tuple[FoundSnapshot, ...]:
-        """The snapshots of a whole group; none where one lacks: a group has one point in time."""
-        found = [self.adoptable.get((volume.method, volume.uid)) for volume in volumes]
-        whole = tuple(one for one in found if one is not None)
-        return whole if len(whole) == len(found) else ()
+        """The snapshots of a whole group by the last run that made all of them; none where there is no such run.
+
+        A group has one point in time: no two runs' snapshots make one.
+        """
+        of_each = [
+            {one.backup: one for one in self.adoptable.get((volume.method, volume.uid), ())} for volume in volumes
+        ]
+        if not of_each:
+            return ()
+        whole = [backup for backup in of_each[0] if all(backup in found for found in of_each)]
+        return tuple(found[whole[-1]] for found in of_each) if whole else ()
 
 
 def look_for_left(
@@ -50,7 +59,7 @@ def look_for_left(
     observer: Observer,
 ) -> Left:
     """What lies at the providers by this policy and cluster and belongs to no backup of `committed`."""
-    adoptable: dict[tuple[Method, str], FoundSnapshot] = {}
+    adoptable: dict[tuple[Method, str], list[FoundSnapshot]] = {}
     orphans = []
     for method, snapshotter in sorted(snapshotters.items()):
         try:
@@ -61,12 +70,8 @@ def look_for_left(
         for one in sorted(found, key=lambda one: (one.snapshot.started, one.snapshot.id)):
             if one.backup in committed or one.backup == tags.backup:
                 continue
-            key = (method, one.volume_uid)
-            # The newest of several is the one that is taken.
             if one.plan == tags.plan and _usable(one, clock.now()):
-                if key in adoptable:
-                    orphans.append(words_of(adoptable[key]))
-                adoptable[key] = one
+                adoptable.setdefault((method, one.volume_uid), []).append(one)
             else:
                 orphans.append(words_of(one))
     return Left(adoptable, tuple(sorted(orphans)))

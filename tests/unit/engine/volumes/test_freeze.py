@@ -357,6 +357,24 @@ def test_the_time_frozen_is_from_the_first_command_to_the_last() -> None:
     assert [event.hooks for event in stage.observer.of(Froze)] == [1]
 
 
+def test_a_pod_that_could_not_be_thawed_is_not_forgotten_where_another_one_cannot_be_frozen() -> None:
+    """Its record is ours by then: our own hooks thaw it, though its pre hooks were never begun."""
+    stage = FreezeStage("db-0", "db-1")
+    stage.leave(record(hook("post", "thaw", pod="db-1")), "db-1")
+    refused = [("db-1", "thaw"), ("db-0", "freeze")]
+
+    def on_call(call: ExecCall) -> None:
+        if (call.pod, call.command[0]) in refused:
+            refused.remove((call.pod, call.command[0]))
+            raise Forbidden("no")
+
+    stage.exec.on_call = on_call
+    problems = stage.through([FREEZE, hook("pre", "freeze", pod="db-1")], [THAW, hook("post", "thaw", pod="db-1")])
+    assert problems == ("the pre hook of shop/db-0, container main failed: no",)
+    assert stage.exec.commands == ["db-1: thaw", "db-0: freeze", "db-1: thaw"]
+    assert (stage.frozen("db-0"), stage.frozen("db-1")) == (None, None)
+
+
 # signals
 
 

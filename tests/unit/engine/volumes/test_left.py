@@ -58,6 +58,36 @@ def test_a_group_is_taken_over_whole_or_not_at_all() -> None:
     assert left not in {line.snapshot and line.snapshot.id for line in ledger.values()}
 
 
+def test_snapshots_of_two_runs_are_no_group() -> None:
+    """One of each volume is there, and they are of two points in time."""
+    hooks = [hook("pre", "freeze", claims=["data", "log"]), hook("post", "thaw", claims=["data", "log"])]
+    stage = VolumeStage(volume("data"), volume("log"), hooks=hooks)
+    dead_run(stage, "b0")
+    del stage.native.kept["snap-2"]
+    dead_run(stage, "b00")
+    del stage.native.kept["snap-3"]
+    assert stage.native.names() == {"snap-1": "shop/data", "snap-4": "shop/log"}
+    stage.observer.events.clear()
+    ledger = stage.run()
+    assert [line.adopted for line in ledger.values()] == [False, False]
+    assert [warning.partition(" of ")[0] for warning in stage.warnings()] == [
+        "a snapshot was left behind: snap-1",
+        "a snapshot was left behind: snap-4",
+    ]
+
+
+def test_the_last_of_several_runs_is_taken_over() -> None:
+    """The others are named."""
+    stage = VolumeStage(volume("data"))
+    for backup in ("b0", "b00"):
+        stage.native.on_call = failing("found", "", VolumesDenied("no"), times=1)
+        dead_run(stage, backup)
+    stage.observer.events.clear()
+    line = stage.run()["data"]
+    assert (line.adopted, line.snapshot and line.snapshot.id) == (True, "snap-2")
+    assert [warning.partition(" of ")[0] for warning in stage.warnings()] == ["a snapshot was left behind: snap-1"]
+
+
 def test_an_old_snapshot_is_named_and_not_taken_over() -> None:
     """It shows a state that the objects of this run have left behind."""
     stage = VolumeStage(volume("a"))
