@@ -34,6 +34,7 @@ _OF_JOB = "batch.kubernetes.io/job-name"
 _ENFORCED = "pod-security.kubernetes.io/enforce"
 _VOLUME = "/volume"
 _AUTHORITY_KEY = "ca.crt"  # in the Secret, beside the variables
+_KEPT = 24 * 3600  # seconds that a Job stays at least, once it has ended
 _SAID = 400  # characters of what a mover said that did not come to a word of its own
 
 
@@ -107,6 +108,7 @@ class Jobs:
             labels={**work.labels, MOVER: work.kind, EXCLUDED: "true"},
             annotations=work.annotations,
             deadline=settings.deadline,
+            kept=max(_KEPT, 2 * settings.deadline),  # a run that waits for other Jobs still looks at this one
             service_account=settings.service_account,
             image=settings.image,
             command=[*command, *work.words, "--result", "/dev/termination-log"],

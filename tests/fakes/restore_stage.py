@@ -53,6 +53,7 @@ class RestoreStage:
         self.target = target or FakeCluster()
         self.clock = SimulatedClock()
         self.observer = RecordingObserver()
+        self.executor = SimulatedExecutor()  # one for all, as a process has: no work may wait for other work of it
         self.back_up(**selection)
 
     def back_up(self, name: str = BACKUP, **selection: Any) -> None:
@@ -64,7 +65,8 @@ class RestoreStage:
 
     def stored(self, order: Random | None = None, name: str = LATEST) -> StoredObjects:
         """A backup, the newest without a name, opened."""
-        reading = Reading(self.store, SimulatedExecutor(order), Retrier(self.clock, self.observer))
+        executor = self.executor if order is None else SimulatedExecutor(order)
+        reading = Reading(self.store, executor, Retrier(self.clock, self.observer))
         return open_stored(reading, resolve(reading, name, Scope()).backup)
 
     def planned(self, *, server_dry_run: bool = False, backup: str = LATEST, **spec: Any) -> PlannedRestore:
@@ -75,7 +77,7 @@ class RestoreStage:
             restore_policy(**spec),
             LOCATION,
             self.target,
-            SimulatedExecutor(),
+            self.executor,
             retrier,
             server_dry_run=server_dry_run,
         )

@@ -6,6 +6,9 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
+from tests.simulation.back_check import check_back
+from tests.simulation.back_run import simulate_back
+from tests.simulation.back_ways import back_ways
 from tests.simulation.check import check
 from tests.simulation.restore_check import check_restore
 from tests.simulation.restore_run import simulate_restore
@@ -21,10 +24,12 @@ def main(seeds: list[str]) -> int:
     """Returns 1 where a rule is broken."""
     broken = 0
     for seed in map(int, seeds):
-        story, restored, volumes = simulate(seed), simulate_restore(seed), simulate_volumes(seed)
+        story, restored = simulate(seed), simulate_restore(seed)
+        volumes, back = simulate_volumes(seed), simulate_back(seed)
         broken |= _verdict(story.log, ways(story), partial(check, story))
         broken |= _verdict(restored.log, restore_ways(restored), partial(check_restore, restored))
         broken |= _verdict(volumes.log, volume_ways(volumes), partial(check_volumes, volumes))
+        broken |= _verdict(back.log, back_ways(back), partial(check_back, back))
     return broken
 
 

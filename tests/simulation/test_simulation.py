@@ -10,6 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.simulation.back_check import check_back
+from tests.simulation.back_run import simulate_back
+from tests.simulation.back_ways import WAYS as BACK_WAYS
+from tests.simulation.back_ways import back_ways
 from tests.simulation.check import check
 from tests.simulation.restore_check import check_restore
 from tests.simulation.restore_run import simulate_restore
@@ -52,6 +56,12 @@ def test_every_seed_keeps_volumes_by_the_rules(block: range) -> None:
     assert not broken, "\n".join([*broken, "replay with: python -m tests.simulation SEED"])
 
 
+def test_every_seed_brings_data_back_by_the_rules(block: range) -> None:
+    """Whatever fails, or kills it: no application finds an empty volume, and the same command ends with all of it."""
+    broken = [wrong for seed in block if (wrong := _judged_back(seed)[0])]
+    assert not broken, "\n".join([*broken, "replay with: python -m tests.simulation SEED"])
+
+
 def test_the_seeds_reach_everything() -> None:
     """Among the seeds of every day, each way that a run can go and each fault is met."""
     met = frozenset[str]().union(*(_judged(seed)[1] for seed in range(_EVERYDAY)))
@@ -70,6 +80,12 @@ def test_the_seeds_reach_all_of_volumes() -> None:
     assert not VOLUME_WAYS - met
 
 
+def test_the_seeds_reach_all_of_data_that_comes_back() -> None:
+    """Among the seeds of every day, each way that data can come back and each fault is met."""
+    met = frozenset[str]().union(*(_judged_back(seed)[1] for seed in range(_EVERYDAY)))
+    assert not BACK_WAYS - met
+
+
 def test_a_seed_replays() -> None:
     """The same seed has the same story, call by call."""
     for seed in range(0, _EVERYDAY, 10):
@@ -78,6 +94,7 @@ def test_a_seed_replays() -> None:
         assert simulate_restore(seed).log == simulate_restore(seed).log
     for seed in range(0, _EVERYDAY, 10):
         assert simulate_volumes(seed).log == simulate_volumes(seed).log
+        assert simulate_back(seed).log == simulate_back(seed).log
 
 
 @pytest.mark.slow
@@ -124,3 +141,14 @@ def _judged_volumes(seed: int) -> tuple[str, frozenset[str]]:
     except AssertionError as error:
         return f"seed {seed}, volumes: {error}\n  {story.last.ending}", volume_ways(story)
     return "", volume_ways(story)
+
+
+@cache
+def _judged_back(seed: int) -> tuple[str, frozenset[str]]:
+    """The same of data that comes back."""
+    story = simulate_back(seed)
+    try:
+        check_back(story)
+    except AssertionError as error:
+        return f"seed {seed}, back: {error}\n  {story.last.ending}", back_ways(story)
+    return "", back_ways(story)

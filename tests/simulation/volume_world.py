@@ -10,21 +10,18 @@ from typing import Any
 
 from runner.archive.layout import MANIFEST, VOLUMES
 from runner.errors import ExecTimedOut
-from runner.model.location import S3Location
-from runner.model.policy import BackupPolicy
 from runner.model.policy_set import ResolvedPolicy
-from runner.model.snapshot_location import AwsSnapshotLocation
 from runner.model.volumes import FoundSnapshot, Method, PlannedVolume, RunTags, Snapshot
 from runner.volume_ports import Ended
-from tests.fakes.cluster import FakeCluster, definition
+from tests.fakes.cluster import FakeCluster
 from tests.fakes.snapshotter import FakeSnapshotter
 from tests.fakes.store import MemoryStore
 from tests.simulation.volume_faults import VolumeFaults
+from tests.simulation.volume_objects import KINDS, NAMESPACE, claim, resolved, snapshot_class, volume
 
 Object = dict[str, Any]
 Key = tuple[str, str]  # a snapshot's provider and id
 
-NAMESPACE = "shop"
 RECORD = "trysail.dev/frozen"
 _SERVES = [
     "configmaps",
@@ -33,10 +30,7 @@ _SERVES = [
     "pods",
     "customresourcedefinitions.apiextensions.k8s.io",
 ]
-_EBS = AwsSnapshotLocation.model_validate({"provider": "aws", "config": {"region": "eu-west-1"}})
-_STORE = {"provider": "s3", "objectStorage": {"bucket": "backups"}, "config": {"region": "eu-west-1"}}
 _VANISHES = 0.2  # chance that a snapshot goes between being found and being taken over
-_KINDS = ("ebs", "csi", "files")
 
 
 class VolumeWorld:
@@ -49,7 +43,7 @@ class VolumeWorld:
     def __init__(self, random: Random) -> None:
         self.random = random
         self.store = MemoryStore()
-        self.claims = {f"c{n}": random.choice(_KINDS) for n in range(random.randint(1, 6))}
+        self.claims = {f"c{n}": random.choice(KINDS) for n in range(random.randint(1, 6))}
         self.pods = {f"db-{n}": self._some(3) for n in range(random.randint(0, 3))}
         self.frozen: set[str] = set()
         self.freezes: Counter[str] = Counter()
@@ -70,13 +64,10 @@ class VolumeWorld:
             self.providers["native-snapshot"].fails = {f"{NAMESPACE}/c0": "the disk is broken"}
         self.resolved = self._policy()
         for name, kind in self.claims.items():
-            self.cluster.put(_claim(name, kind), _volume(name, kind))
+            self.cluster.put(claim(name, kind), volume(f"pv-{name}", name, kind))
         for name in self.pods:
             self.start_pod(name)
-        named = ("volumesnapshotclasses", "VolumeSnapshotClass", "snapshot.storage.k8s.io")
-        self.cluster.put(definition(*named, namespaced=False))
-        snapshot_class = {"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotClass"}
-        self.cluster.put({**snapshot_class, "metadata": {"name": "disks"}, "driver": "disk.example.com"})
+        self.cluster.put(*snapshot_class())
 
     def start_pod(self, name: str, **annotations: str) -> None:
         """It begins anew: nothing of it is frozen, and it is marked by nobody."""
@@ -123,22 +114,13 @@ class VolumeWorld:
         return self.random.sample(sorted(self.claims), min(len(self.claims), self.random.randint(1, most)))
 
     def _policy(self) -> ResolvedPolicy:
-        rule = {"conditions": {"storageClass": ["files"]}, "action": {"type": "fs-backup"}}
-        rest = {"conditions": {"volumeTypes": ["persistentVolumeClaim"]}, "action": {"type": "snapshot"}}
         freeze = {"exec": {"command": ["freeze"], "onError": "fail" if self.matters else "continue"}}
         hook = {"name": "db", "pre": [freeze], "post": [{"exec": {"command": ["thaw"], "onError": "fail"}}]}
-        spec: Object = {
-            "storageLocation": _STORE,
-            "onUncovered": "ignore",
-            "volumePolicies": [rule, rest],
-            "onVolumeError": self.random.choice(("continue", "continue", "stop")),
-            "csiSnapshotObjects": self.random.choice(("keep", "delete")),
-            "fsBackup": {"image": "trysail:1", "repositoryPassword": {"env": "PASSWORD"}},
-            "hooks": {"resources": [{**hook, "labelSelector": {"matchLabels": {"app": "db"}}}]},
-        }
-        document = {"apiVersion": "trysail.dev/v1alpha1", "kind": "BackupPolicy", "metadata": {"name": "sim"}}
-        policy = BackupPolicy.model_validate({**document, "spec": spec})
-        return ResolvedPolicy(policy, S3Location.model_validate(_STORE), "", "policy.yaml", _EBS)
+        return resolved(
+            onVolumeError=self.random.choice(("continue", "continue", "stop")),
+            csiSnapshotObjects=self.random.choice(("keep", "delete")),
+            hooks={"resources": [{**hook, "labelSelector": {"matchLabels": {"app": "db"}}}]},
+        )
 
 
 class WorldExec:
@@ -242,22 +224,3 @@ class FaultyProvider:
 
     def _end(self, what: str) -> None:
         self._faults.answers("provider", what)
-
-
-def _claim(name: str, kind: str) -> Object:
-    spec = {"volumeName": f"pv-{name}", "storageClassName": kind, "resources": {"requests": {"storage": "1Gi"}}}
-    metadata = {"name": name, "namespace": NAMESPACE}
-    claim = {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": metadata, "spec": spec}
-    return {**claim, "status": {"phase": "Bound"}}
-
-
-def _volume(name: str, kind: str) -> Object:
-    driver = "ebs.csi.aws.com" if kind == "ebs" else "disk.example.com"
-    spec = {
-        "capacity": {"storage": "1Gi"},
-        "storageClassName": kind,
-        "claimRef": {"namespace": NAMESPACE, "name": name},
-        "csi": {"driver": driver, "volumeHandle": f"vol-{name}"},
-    }
-    volume = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"pv-{name}"}, "spec": spec}
-    return {**volume, "status": {"phase": "Bound"}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from runner.actions.volume_data import outlives_claim, volume_from_disk
 from runner.engine.restore.data import CLAIM
 from runner.engine.restore.facts import VOLUME, VOLUMES, RestoreFacts
 from runner.engine.retry import Retrier
-from runner.errors import AlreadyExists, ClusterError, ItemNotFound, Rejected
+from runner.errors import AlreadyExists, ClusterError, ExitCode, ItemNotFound, Rejected, TrysailError
 from runner.model.cluster import Resource
 from runner.model.volumes import Brought, RestoringVolume
 from runner.ports import Cluster
@@ -33,6 +34,24 @@ class NewVolumes:
     cluster: Cluster
     retrier: Retrier
     _classes: dict[str, dict[str, Any]] = field(default_factory=dict)
+    _bodies: dict[str, dict[str, Any]] = field(default_factory=dict)  # PersistentVolumes of the backup
+    _unread: list[TrysailError] = field(default_factory=list)  # why some of them could not be read
+
+    def read(self, names: Collection[str]) -> None:
+        """Reads PersistentVolumes of the backup, selected or not, in one go.
+
+        Not on a worker: it has others fetch the pieces, and where all of them did so, none would ever go on.
+        """
+        stored = self.facts.selected_items.stored
+        group = self.facts.selected_items.group(VOLUMES, "")
+        lines = [line for line in stored.lines(group) if line.name in names] if group is not None and names else []
+        try:
+            for line, value in stored.objects(lines):
+                self._bodies[line.name] = unbound_volume(value)
+        except TrysailError as error:
+            if error.exit_code != ExitCode.ERROR:
+                raise  # a signal, and not these volumes' own matter
+            self._unread.append(error)
 
     def create(self, asked: RestoringVolume, brought: Brought) -> str:
         """The name of the PersistentVolume of a disk that came back, kept for its claim. Rejected."""
@@ -120,12 +139,11 @@ class NewVolumes:
         return True
 
     def _stored(self, name: str) -> dict[str, Any]:
-        """The PersistentVolume of the backup, free of its old life; selected or not."""
-        stored = self.facts.selected_items.stored
-        group = self.facts.selected_items.group(VOLUMES, "")
-        lines = [line for line in stored.lines(group) if line.name == name] if group is not None else []
-        for _, value in stored.objects(lines):
-            return unbound_volume(value)
+        """The PersistentVolume of the backup, free of its old life."""
+        if name in self._bodies:
+            return self._bodies[name]
+        if self._unread:
+            raise self._unread[0]
         raise ItemNotFound(
             f"the PersistentVolume {name} is not in the backup, and a new one is made after it",
             hint="back up cluster-scoped items that are related: includedClusterScopedResources: related",

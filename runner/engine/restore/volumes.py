@@ -55,6 +55,7 @@ class _Task:
     problem: str = ""
     left_out: bool = False  # its claim was not created
     waits: bool = False  # its claim has no volume before a Pod uses it
+    away: bool = False  # what stood for it on its way was taken away
 
     @property
     def key(self) -> tuple[str, str]:
@@ -67,7 +68,19 @@ class _Task:
     @property
     def useless(self) -> bool:
         """Whether objects stand in the cluster for a claim that is not there; a disk is kept, since it has the data."""
-        return self.left_out and self.brought is not None and bool(self.brought.object) and not self.brought.handle
+        return self.left_out and bool(self.standing) and not self.away
+
+    @property
+    def standing(self) -> str:
+        """What stands, or stood, for its data in the cluster; "" for a disk."""
+        return self.brought.object if self.brought is not None and not self.brought.handle else ""
+
+    @property
+    def reason(self) -> str:
+        """Why its data is not back, and what that leaves behind; "" where it is."""
+        if self.problem and self.standing and not self.away:
+            return f"{self.problem}; {self.standing} stays in the cluster"
+        return self.problem or ("" if self.brought is not None else "its claim was not created")
 
 
 @dataclass
@@ -99,6 +112,8 @@ class VolumesBack:
         tasks = [task for task in self._open() if task.restorer is not None and task.restorer.when == "before"]
         if tasks:
             self.observer.notice(PhaseBegun(name=f"bringing {len(tasks)} volumes back"))
+        native = [task for task in tasks if task.decision.method == "native-snapshot"]
+        self._volumes.read({task.asked.stored.planned.volume for task in native})
         self._all(tasks, self.executor, self._before)
 
     def edit(self, work: Work) -> str:
@@ -188,7 +203,7 @@ class VolumesBack:
                     namespace=task.decision.namespace,
                     claim=task.decision.claim,
                     outcome="failed" if task.problem or task.brought is None else "restored",
-                    reason=task.problem or ("" if task.brought is not None else "its claim was not created"),
+                    reason=task.reason,
                     handle=task.brought.handle if task.brought is not None else "",
                 )
                 for task in self._tasks.values()
@@ -230,7 +245,8 @@ class VolumesBack:
         restorer = task.restorer
         assert restorer is not None, "only what somebody can bring is brought"
         self._tell(task, "bringing back", task.decision.snapshot)
-        brought = self.retrier.call(f"volume {task.name}", partial(restorer.bring, task.asked))
+        # Noted at each step: whatever goes wrong from here, something stands there for it.
+        task.brought = brought = self.retrier.call(f"volume {task.name}", partial(restorer.bring, task.asked))
         deadline = self.clock.monotonic() + limit
         wait = _FIRST_LOOK
         # A folder has nobody who would make anything ready.
@@ -240,17 +256,18 @@ class VolumesBack:
                 break
             self.clock.sleep(wait)
             wait = min(wait * 1.5, _LONGEST_LOOK)
-            brought = self.retrier.call(f"volume {task.name}", partial(restorer.look, task.asked, brought))
+            look = partial(restorer.look, task.asked, brought)
+            task.brought = brought = self.retrier.call(f"volume {task.name}", look)
         if brought.state == "failed":
             task.problem = brought.reason or "the provider says that it failed"
-            self.retrier.call(f"volume {task.name}", partial(restorer.discard, task.asked, brought))
-        task.brought = brought
+            self._discard(task)
 
     def _discard(self, task: _Task) -> None:
         restorer, brought = task.restorer, task.brought
         assert restorer is not None, "only what somebody can bring is brought"
         assert brought is not None, "it was brought"
         self.retrier.call(f"volume {task.name}", partial(restorer.discard, task.asked, brought))
+        task.away = True
 
     def _tidy(self, task: _Task) -> None:
         """What stood for it on its way is not needed any more."""

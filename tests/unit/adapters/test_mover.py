@@ -53,7 +53,7 @@ def test_a_job_and_its_secret() -> None:
     assert secret["metadata"]["ownerReferences"][0]["uid"] == job["metadata"]["uid"]
     for made in (job, secret, job["spec"]["template"]):
         assert made["metadata"]["labels"]["trysail.dev/exclude-from-backup"] == "true"
-    assert job["spec"]["activeDeadlineSeconds"] == 600
+    assert (job["spec"]["activeDeadlineSeconds"], job["spec"]["ttlSecondsAfterFinished"]) == (600, 86400)
     assert "sesame" not in repr(SETTINGS)
 
 

@@ -107,7 +107,7 @@ class DiskStage(RestoreStage):
         """Plans, and does it."""
         made = self.planned(**spec)
         brings = restorers or Restorers({"native-snapshot": self.restorer, "fs-backup": self.files})
-        ports = RestorePorts(self.target, SimulatedExecutor(), self.clock, self.observer, brings)
+        ports = RestorePorts(self.target, self.executor, self.clock, self.observer, brings)
         quick = patience or Patience(binding=0, definition=0, webhook=0)
         result: RestoreResult = restore(made.plan, made.facts, ports, patience=quick)
         return result
@@ -546,7 +546,7 @@ def test_what_cannot_be_taken_back_is_said_beside_the_reason() -> None:
     stage.restorer.states = ("pending",)
     stage.restorer.on_call = failing("discard", "shop/data", Forbidden("you may not"))
     result = stage.bring_back(patience=Patience(binding=0, snapshot=30.0))
-    assert result.volumes[0].reason == "not ready after 30 s; you may not"
+    assert result.volumes[0].reason == "not ready after 30 s; you may not; shop/back-data stays in the cluster"
 
 
 @pytest.mark.parametrize("files", [True, False])
