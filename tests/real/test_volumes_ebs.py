@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from runner import wiring
 from tests.parts.controlplane import ControlPlane
 from tests.parts.moto_ec2 import KEYS, MotoEc2
 from tests.parts.seaweedfs import SeaweedFS
@@ -129,6 +130,20 @@ def test_a_copy_beside_the_original_gets_disks_of_its_own(
     assert (handle_of(original), original["status"]["phase"]) == (handle, "Bound")
     assert "No changes." in cloudy("restore", "latest", *files, "--namespace-mappings", mapping, "--plan").out
     control_plane.kubectl("delete", "namespace", copy, "--wait=false")
+
+
+def test_more_disks_than_workers_come_back(
+    cloudy: Trysail, weed: Place, control_plane: ControlPlane, moto_ec2: MotoEc2, namespace: str
+) -> None:
+    """All at once, and none waits for another."""
+    names = [f"d{number:02}" for number in range(wiring.WRITERS + 4)]
+    handles = {name: make_claim(control_plane, moto_ec2, namespace, name) for name in names}
+    files: list[str | Path] = ["-f", snapshot_location(cloudy.folder, moto_ec2.endpoint)]
+    files += ["-f", policy(cloudy, weed, namespace)]
+    cloudy("run", *files, "--auto-approve")
+    destroy(control_plane, moto_ec2, namespace, **handles)
+    restored = cloudy.process("restore", "latest", *files, "--auto-approve")
+    assert f"{len(names)} brought back" in restored.out
 
 
 def test_a_disk_that_is_gone_is_one_lines_error(
