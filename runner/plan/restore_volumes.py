@@ -26,6 +26,7 @@ class Place:
     volume_there: bool  # its old PersistentVolume is live, and free for it or bound to it
     volume_comes: bool  # the same, or it is restored as it was, since its storage keeps it
     folder: bool  # nothing but a folder of manifests
+    unseen: str = ""  # why nobody knows whether the claim is there
 
 
 def decide_volume(stored: StoredVolume, place: Place, *, wanted: bool) -> RestoreVolume:
@@ -64,10 +65,18 @@ def _fate(
         return "empty", f"the backup does not keep its data: {planned.why}"
     if not wanted:
         return "empty", NOT_WANTED
-    if snapshot is None or not snapshot.id:
-        return "refuse", f"the backup has no data of it: {stored.error or 'its snapshot failed'}"
-    if place.folder and planned.method == "fs-backup":
-        return "refuse", NO_JOBS
+    if refusal := _refusal(stored, place):
+        return "refuse", refusal
+    assert snapshot is not None, "else there is no data of it"
     if snapshot.state != "ready":
         return "restore", f"from {snapshot.id}, which was not complete when the backup ended"
     return "restore", f"from {snapshot.id}"
+
+
+def _refusal(stored: StoredVolume, place: Place) -> str:
+    """Why data that somebody wants cannot be brought back; "" where it can."""
+    if place.unseen:
+        return f"whether the claim is there cannot be seen: {place.unseen}"
+    if stored.snapshot is None or not stored.snapshot.id:
+        return f"the backup has no data of it: {stored.error or 'its snapshot failed'}"
+    return NO_JOBS if place.folder and stored.planned.method == "fs-backup" else ""

@@ -84,6 +84,7 @@ def look_at_data(stored: StoredObjects, wanted: Wanted, cluster: ClusterReader, 
     """What becomes of the data of each claim that is restored and that the backup's ledger names."""
     data = VolumeData(record=stored.volumes())
     live: dict[str, dict[str, dict[str, Any]]] = {}
+    unseen: dict[str, str] = {}
     for line in data.record.volumes:
         source, _, name = line.planned.claim.partition("/")
         target = wanted.claims.get((source, name))
@@ -91,7 +92,10 @@ def look_at_data(stored: StoredObjects, wanted: Wanted, cluster: ClusterReader, 
             continue
         namespace = target[0]
         if namespace in wanted.namespaces and namespace not in live:
-            live[namespace] = _claims(cluster, retrier, namespace)
+            try:
+                live[namespace] = _claims(cluster, retrier, namespace)
+            except Forbidden as error:
+                live[namespace], unseen[namespace] = {}, error.message
         place = Place(
             namespace=namespace,
             claim=target[1],
@@ -99,6 +103,7 @@ def look_at_data(stored: StoredObjects, wanted: Wanted, cluster: ClusterReader, 
             volume_there=line.planned.volume in wanted.volumes_there,
             volume_comes=line.planned.volume in wanted.volumes_come,
             folder=wanted.folder,
+            unseen=unseen.get(namespace, ""),
         )
         data.decisions[target] = decide_volume(line, place, wanted=wanted.restore_volumes)
         data.stored[target] = line
@@ -106,17 +111,14 @@ def look_at_data(stored: StoredObjects, wanted: Wanted, cluster: ClusterReader, 
 
 
 def _claims(cluster: ClusterReader, retrier: Retrier, namespace: str) -> dict[str, dict[str, Any]]:
-    """The claims of a namespace that are not on their way out."""
+    """The claims of a namespace that are not on their way out. Forbidden."""
     listing = Listing(cluster, retrier, ListRequest(CLAIM, namespace=namespace))
     found: dict[str, dict[str, Any]] = {}
-    try:
-        while not listing.done:
-            for raw in listing.next_page().items:
-                value = _DECODER.decode(raw)
-                if "deletionTimestamp" not in value["metadata"]:
-                    found[value["metadata"]["name"]] = value
-    except Forbidden:
-        return {}  # that they may not be listed is a gap of the plan, from its walk over the claims themselves
+    while not listing.done:
+        for raw in listing.next_page().items:
+            value = _DECODER.decode(raw)
+            if "deletionTimestamp" not in value["metadata"]:
+                found[value["metadata"]["name"]] = value
     return found
 
 

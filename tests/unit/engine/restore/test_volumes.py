@@ -146,6 +146,17 @@ def test_a_disk_comes_back_with_its_volume_and_its_claim() -> None:
     assert (asked.backup, asked.user_tags) == (BACKUP, {"team": "x"})
 
 
+def test_nothing_is_made_for_a_claim_that_may_be_there() -> None:
+    """Where claims may not be listed, a disk would be made that nobody uses, each time anew."""
+    stage = DiskStage(claim("data"), volume("data"))
+    stage.target.put({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "shop"}})
+    stage.target.forbid("persistentvolumeclaims", verbs=["list"])
+    made = stage.plan()
+    (one,) = made.volumes
+    assert one.action == "refuse"
+    assert one.why.startswith("whether the claim is there cannot be seen: persistentvolumeclaims is forbidden")
+
+
 def test_the_second_restore_finds_nothing_to_do() -> None:
     """Whatever was made for the claim is there, and is left alone."""
     stage = DiskStage(claim("data"), volume("data"))
