@@ -18,6 +18,7 @@ from runner.adapters.csi_objects import (
     BACKUP,
     CLAIM,
     CONTENTS,
+    LOCATION,
     OURS,
     PLAN,
     SNAPSHOTS,
@@ -228,6 +229,7 @@ def _found(value: dict[str, Any], snapshot: Snapshot) -> FoundSnapshot:
         plan=text(notes, PLAN),
         volume_uid=text(notes, UID),
         claim=text(notes, CLAIM),
+        location=text(notes, LOCATION),
     )
 
 

@@ -24,6 +24,7 @@ CLASSES = Resource(GROUP, "volumesnapshotclasses", _V1, "VolumeSnapshotClass", n
 # Labels, to find them by; and the same as annotations, since a label's value holds 63 characters and no slash.
 BACKUP, POLICY, CLUSTER = "trysail.dev/backup", "trysail.dev/policy", "trysail.dev/cluster"
 PLAN, CLAIM, UID = "trysail.dev/plan", "trysail.dev/pvc", "trysail.dev/volume-uid"
+LOCATION = "trysail.dev/location"
 EXCLUDED = "trysail.dev/exclude-from-backup"
 OURS = f"{EXCLUDED}=true"  # whatever a run or a restore has made
 
@@ -101,6 +102,12 @@ def labels_of(tags: RunTags) -> dict[str, str]:
     }
 
 
+def notes_of(volume: PlannedVolume, tags: RunTags) -> dict[str, str]:
+    """What fits no label, as annotations."""
+    own = {BACKUP: tags.backup, PLAN: tags.plan, CLAIM: volume.claim, UID: volume.uid}
+    return {**own, LOCATION: tags.location} if tags.location else own
+
+
 def selector(tags: RunTags, *, this_run: bool) -> str:
     """Those of a policy and cluster, or of one backup of theirs."""
     of_policy = f"{CLUSTER}={label_value(tags.cluster)},{POLICY}={label_value(tags.policy)}"
@@ -115,7 +122,7 @@ def snapshot_name(*parts: str) -> str:
 
 def snapshot_body(name: str, namespace: str, claim: str, volume: PlannedVolume, tags: RunTags) -> dict[str, Any]:
     """A VolumeSnapshot of a claim."""
-    notes = {BACKUP: tags.backup, PLAN: tags.plan, CLAIM: volume.claim, UID: volume.uid}
+    notes = notes_of(volume, tags)
     return {
         "apiVersion": SNAPSHOTS.api_version,
         "kind": "VolumeSnapshot",

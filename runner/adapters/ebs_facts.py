@@ -14,6 +14,7 @@ from runner.model.volumes import Brought, Disk, FoundSnapshot, PlannedVolume, Re
 
 _BACKUP, _POLICY, _CLUSTER = "trysail.dev/backup", "trysail.dev/policy", "trysail.dev/cluster"
 _PLAN, _CLAIM, _UID = "trysail.dev/plan", "trysail.dev/pvc", "trysail.dev/volume-uid"
+_LOCATION = "trysail.dev/location"
 _RESTORED_FROM = "trysail.dev/restored-from"
 
 # EC2's own limits (docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions).
@@ -56,6 +57,7 @@ def backup_tag(tags: RunTags) -> dict[str, str]:
 def snapshot_tags(volume: PlannedVolume, tags: RunTags) -> dict[str, str]:
     """All that a snapshot of a volume carries."""
     own = {_PLAN: tags.plan, _CLAIM: volume.claim or volume.volume, _UID: volume.uid}
+    own |= {_LOCATION: tags.location} if tags.location else {}
     cut = {key: _value(value) for key, value in own.items()}
     return {**tags.user, **policy_tags(tags), **backup_tag(tags), **cut}
 
@@ -151,6 +153,7 @@ def found_of(found: Mapping[str, Any], disk: Disk | None) -> FoundSnapshot:
         plan=tags.get(_PLAN, ""),
         volume_uid=tags.get(_UID, ""),
         claim=tags.get(_CLAIM, ""),
+        location=tags.get(_LOCATION, ""),
     )
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from runner.actions.fields import text
 from runner.actions.restored import label_value
-from runner.adapters.csi_objects import BACKUP, CLAIM, PLAN, UID, labels_of, selector
+from runner.adapters.csi_objects import BACKUP, CLAIM, LOCATION, PLAN, UID, labels_of, notes_of, selector
 from runner.adapters.mover_jobs import JOBS, MOVER, Jobs, MoverSettings, Stand, Work
 from runner.errors import SnapshotNotFound, TrysailError
 from runner.model.volumes import Brought, FoundSnapshot, PlannedVolume, RestoringVolume, RunTags, Snapshot
@@ -44,6 +44,7 @@ class MoverSnapshots:
                     plan=text(job, "metadata", "annotations", PLAN),
                     volume_uid=text(job, "metadata", "annotations", UID),
                     claim=text(job, "metadata", "annotations", CLAIM),
+                    location=text(job, "metadata", "annotations", LOCATION),
                 )
             )
         return tuple(found)
@@ -62,7 +63,7 @@ class MoverSnapshots:
                 kind="backup",
                 words=tuple(words),
                 labels=labels_of(tags),
-                annotations={BACKUP: tags.backup, PLAN: tags.plan, CLAIM: volume.claim, UID: volume.uid},
+                annotations=notes_of(volume, tags),
             ),
             volume.claim,
         )

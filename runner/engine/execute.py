@@ -187,6 +187,7 @@ class _Run:
             self.plan,
             self.hooks,
             self.backup,
+            self.ports.store.url,
             self.spec,
             self.inventory,
             self.ports.volumes,

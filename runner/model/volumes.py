@@ -111,6 +111,7 @@ class RunTags(msgspec.Struct, frozen=True, rename="camel"):
     backup: str
     plan: str  # the plan's digest
     user: dict[str, str] = {}  # the VolumeSnapshotLocation's own
+    location: str = ""  # where its backup is to lie, in one word
 
 
 class FoundSnapshot(msgspec.Struct, frozen=True):
@@ -121,6 +122,7 @@ class FoundSnapshot(msgspec.Struct, frozen=True):
     plan: str
     volume_uid: str
     claim: str = ""
+    location: str = ""  # where its backup is to lie; "" where that is not known
 
 
 class RestoringVolume(msgspec.Struct, frozen=True, rename="camel"):

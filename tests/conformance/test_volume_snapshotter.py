@@ -113,7 +113,7 @@ def place(request: pytest.FixtureRequest) -> Iterator[Place]:
 
 def tags(backup: str = "b1", policy: str = "shop", plan: str = "digest") -> RunTags:
     """Of a run."""
-    return RunTags(cluster="c1", policy=policy, backup=backup, plan=plan, user={"team": "shop"})
+    return RunTags(cluster="c1", policy=policy, backup=backup, plan=plan, user={"team": "shop"}, location="s3://here")
 
 
 def test_a_snapshot_is_asked_for_cut_and_complete(place: Place) -> None:
@@ -127,6 +127,7 @@ def test_a_snapshot_is_asked_for_cut_and_complete(place: Place) -> None:
     (found,) = place.provider.found(tags(backup="another"))
     assert (found.backup, found.plan, found.volume_uid) == ("b1", "digest", place.volumes[0].uid)
     assert (found.claim, found.snapshot.id) == (place.volumes[0].claim, ready.id)
+    assert found.location == "s3://here"
     assert place.provider.found(tags(), this_run=True) == (found,)
     assert place.provider.found(tags(backup="another"), this_run=True) == ()
     place.provider.discard(ready)

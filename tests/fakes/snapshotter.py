@@ -72,6 +72,7 @@ class FakeSnapshotter:
                     plan=one.tags.plan,
                     volume_uid=one.volume.uid,
                     claim=one.volume.claim,
+                    location=one.tags.location,
                 )
                 for one in self.kept.values()
                 if (one.tags.cluster, one.tags.policy) == (tags.cluster, tags.policy)

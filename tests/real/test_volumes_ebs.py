@@ -81,6 +81,7 @@ def test_volumes_are_snapshotted_lost_and_brought_back(
         "trysail.dev/plan": weed.manifest()["planDigest"],
         "trysail.dev/pvc": f"{namespace}/csi",
         "trysail.dev/volume-uid": volume["metadata"]["uid"],
+        "trysail.dev/location": weed.store.url,
         "team": "shop",
     }
     assert weed.manifest()["volumes"] == {"stored": 2}

@@ -70,6 +70,8 @@ def look_for_left(
         for one in sorted(found, key=lambda one: (one.snapshot.started, one.snapshot.id)):
             if one.backup in committed or one.backup == tags.backup:
                 continue
+            if one.location and one.location != tags.location:
+                continue  # whether its backup is committed shows in that location alone
             if one.plan == tags.plan and _usable(one, clock.now()):
                 adoptable.setdefault((method, one.volume_uid), []).append(one)
             else:

@@ -40,6 +40,7 @@ class Protection:
     plan: Plan
     hooks: Sequence[PlannedHook]
     backup: str
+    store: str  # where it is to lie, in one word
     spec: BackupPolicySpec
     inventory: Inventory
     ports: VolumePorts
@@ -61,7 +62,7 @@ class Protection:
         return VolumeRun(
             volumes=plan.volumes,
             hooks=self.hooks,
-            tags=RunTags(plan.cluster.name, plan.policy_name, self.backup, plan.digest, user),
+            tags=RunTags(plan.cluster.name, plan.policy_name, self.backup, plan.digest, user, self.store),
             spec=self.spec,
             ports=self.ports.protecting,
             freezer=Freezer(self._freezing(), self._pods(), backup=self.backup, policy=plan.policy_name),

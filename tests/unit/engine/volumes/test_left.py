@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from runner.errors import VolumesDenied, VolumesUnreachable
@@ -86,6 +87,17 @@ def test_the_last_of_several_runs_is_taken_over() -> None:
     line = stage.run()["data"]
     assert (line.adopted, line.snapshot and line.snapshot.id) == (True, "snap-2")
     assert [warning.partition(" of ")[0] for warning in stage.warnings()] == ["a snapshot was left behind: snap-1"]
+
+
+def test_a_snapshot_of_a_backup_in_another_location_is_none_of_ours() -> None:
+    """Whether that is committed cannot be seen here; somebody would delete what is called left behind."""
+    stage = VolumeStage(volume("a"))
+    there = RunTags(TAGS.cluster, TAGS.policy, "b0", TAGS.plan, location="s3://there")
+    run = stage.prepared(tags=there)
+    run.begin()
+    run.settle()
+    stage.run(tags=msgspec.structs.replace(TAGS, location="s3://here"))
+    assert stage.warnings() == []
 
 
 def test_an_old_snapshot_is_named_and_not_taken_over() -> None:
