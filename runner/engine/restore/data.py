@@ -56,6 +56,15 @@ class VolumeData:
                     return would_be_empty(claim, why)
         return ""
 
+    def unclaimed(self, created: Collection[str]) -> Iterator[str]:
+        """In words: snapshots of PersistentVolumes that are `created` as they were, since new ones come for claims."""
+        for line in self.record.volumes:
+            if not line.planned.claim and line.planned.volume in created and line.snapshot is not None:
+                yield (
+                    f"the data of PersistentVolume {line.planned.volume} is not brought back, since no claim of the "
+                    f"backup uses it: it is in {line.snapshot.id}"
+                )
+
     def restored(self) -> Iterator[tuple[RestoreVolume, StoredVolume]]:
         """Those whose data is brought back, sorted."""
         for key, decision in sorted(self.decisions.items()):

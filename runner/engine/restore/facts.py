@@ -221,7 +221,7 @@ def _look_at_volumes(facts: RestoreFacts, spec: RestorePolicySpec, cluster: Clus
         for step in _steps(selected, CLAIMS)
         for line in selected.lines(step)
     }
-    if not claims:
+    if not claims and not _steps(selected, VOLUMES):
         return
     taken = set()
     targets = set(claims.values())

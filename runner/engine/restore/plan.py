@@ -17,7 +17,7 @@ from runner.actions.never import never_type
 from runner.actions.restored import LeftAlone, Prepared
 from runner.archive.index import IndexLine
 from runner.engine.live import Live, LiveItems, NamedItems
-from runner.engine.restore.facts import NAMESPACE, RestoreFacts, gather, number, prepared_item
+from runner.engine.restore.facts import NAMESPACE, VOLUMES, RestoreFacts, gather, number, prepared_item
 from runner.engine.retry import Retrier
 from runner.engine.stored import StoredObjects
 from runner.engine.stored_damaged import DamagedObjects
@@ -58,6 +58,8 @@ def plan_restore(
         planner.take(step)
     planner.settle_owners()
     planner.need_namespaces()
+    steps = planner.steps()
+    made = {name for step in steps if (step.resource, step.action) == (VOLUMES, "create") for name in step.names}
     plan = RestorePlan(
         format_version=RESTORE_FORMAT,
         kind="RestorePlan",
@@ -67,12 +69,12 @@ def plan_restore(
         policy_name=resolved.policy.metadata.name,
         policy=document(resolved.policy),
         location=document(location),
-        steps=planner.steps(),
+        steps=steps,
         changes=tuple(planner.changes),
         left_out=planner.left_out(),
         gaps=tuple(sorted({*facts.gaps, *planner.gaps}, key=lambda gap: (gap.what, gap.reason))),
         empty_includes=facts.selected_items.empty_includes,
-        warnings=tuple(planner.warnings),
+        warnings=(*planner.warnings, *facts.data.unclaimed(made)),
         volumes=tuple(decision for _, decision in sorted(facts.data.decisions.items())),
         snapshot_location=_given(resolved.snapshot_location) or facts.data.record.snapshot_location,
         fs_backup=_given(resolved.policy.spec.fs_backup) or facts.data.record.fs_backup,

@@ -157,6 +157,19 @@ def test_nothing_is_made_for_a_claim_that_may_be_there() -> None:
     assert one.why.startswith("whether the claim is there cannot be seen: persistentvolumeclaims is forbidden")
 
 
+def test_the_data_of_a_volume_that_no_claim_uses_is_said_to_stay_away() -> None:
+    """Its PersistentVolume comes back as it was; nobody shall take the old disk for the restored one."""
+    kept = volume("data", reclaim="Retain")
+    del kept["spec"]["claimRef"]
+    stage = DiskStage(kept, includeClusterResources=True)
+    made = stage.plan()
+    assert made.volumes == ()
+    assert made.warnings == (
+        "the data of PersistentVolume pv-data is not brought back, since no claim of the backup uses it: "
+        "it is in snap-1",
+    )
+
+
 def test_the_second_restore_finds_nothing_to_do() -> None:
     """Whatever was made for the claim is there, and is left alone."""
     stage = DiskStage(claim("data"), volume("data"))
