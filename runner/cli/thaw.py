@@ -23,13 +23,20 @@ from runner.errors import ExitCode, UsageError
 @cluster_options
 @click.option("--plan", "plan_only", is_flag=True, help="Show what is frozen, and do nothing.")
 @click.option("--auto-approve", is_flag=True, help="Do not ask; needed where no terminal can answer.")
+@click.option("--force", is_flag=True, help="Thaw also what a run that may still be at work has frozen.")
 @click.option("--forget", is_flag=True, help="Take the mark off even where a hook fails.")
 def command(
-    namespaces: tuple[str, ...], cluster: wiring.ClusterChoice, plan_only: bool, auto_approve: bool, forget: bool
+    namespaces: tuple[str, ...],
+    cluster: wiring.ClusterChoice,
+    plan_only: bool,
+    auto_approve: bool,
+    force: bool,
+    forget: bool,
 ) -> ExitCode:
     """Thaw Pods that a killed run left frozen, by the hooks that it has recorded on them.
 
-    Looks at all namespaces unless some are named. Exits with 3 where a Pod could not be thawed.
+    Looks at all namespaces unless some are named. What a run has frozen that may still be at work is left to it, unless
+    --force is given. Exits with 3 where a Pod could not be thawed.
     """
     if cluster.manifests is not None:
         raise UsageError("nothing runs in a folder of manifests, so nothing is frozen", hint="leave --manifests out")
@@ -39,26 +46,34 @@ def command(
     if not left:
         click.echo("Nothing is frozen.")
         return ExitCode.DONE
-    _show(left, ports)
+    at_work = _show(left, ports)
     if plan_only:
+        return ExitCode.DONE
+    due = left if force else [one for one in left if one not in at_work]
+    if not due:
+        click.echo("Nothing was thawed: runs that may still be at work thaw by themselves; --force does it now.")
         return ExitCode.DONE
     if not auto_approve and not _agreed():
         click.echo("Nothing was thawed.", err=True)
         return ExitCode.ERROR
-    return _thaw(left, ports, forget=forget)
+    return _thaw(due, ports, forget=forget)
 
 
-def _show(left: Sequence[LeftFrozen], ports: FreezePorts) -> None:
+def _show(left: Sequence[LeftFrozen], ports: FreezePorts) -> list[LeftFrozen]:
+    """Which of them belong to runs that may still be at work."""
+    at_work = []
     now = ports.clock.now()
     for one in left:
         click.echo(_line(one, now))
     for one in left:
         record = one.record
         if record is not None and in_force(record, now, ports.holder, ports.alive):
+            at_work.append(one)
             click.echo(
                 f"Warning: {record.backup}, which froze {one.name}, may still be at work: to thaw it now spoils that.",
                 err=True,
             )
+    return at_work
 
 
 def _line(left: LeftFrozen, now: datetime) -> str:

@@ -112,6 +112,20 @@ def test_who_may_still_be_at_work_is_told(server: ScriptedServer, thaw: Thaw) ->
     assert "until its limit of 2999-01-01" in ended.out
 
 
+def test_who_may_still_be_at_work_thaws_by_himself(server: ScriptedServer, thaw: Thaw) -> None:
+    """Thawed under its snapshots, its backup would be none; --force does it all the same."""
+    frozen = record(since="2999-01-01T00:00:00+00:00")
+    server.expect(pods(pod(frozen)))
+    ended = thaw("--auto-approve")
+    assert ended.code == 0
+    assert ended.out.endswith(
+        "Nothing was thawed: runs that may still be at work thaw by themselves; --force does it now.\n"
+    )
+    assert len(server.asked) == 1
+    server.expect(pods(pod(frozen)), said(pod(None)))
+    assert thaw("--auto-approve", "--force").out.endswith("1 of 1 thawed.\n")
+
+
 def test_without_a_terminal_somebody_must_have_agreed(server: ScriptedServer, thaw: Thaw) -> None:
     """Nothing is done, and the hint says how."""
     server.expect(pods(pod(record())))
