@@ -54,6 +54,7 @@ class _Task:
     volume: str = ""  # the PersistentVolume that was made for it
     problem: str = ""
     left_out: bool = False  # its claim was not created
+    binds: bool = False  # its claim is about to get its volume
     waits: bool = False  # its claim has no volume before a Pod uses it
     away: bool = False  # what stood for it on its way was taken away
 
@@ -173,7 +174,7 @@ class VolumesBack:
         """
         self._all([task for task in self._tasks.values() if task.useless], self.executor, self._discard)
         tasks = self._open()
-        self._all([task for task in tasks if task.brought is not None], self.executor, self._bound)
+        self._until_bound([task for task in tasks if task.brought is not None])
         files = [task for task in tasks if task.restorer is not None and task.restorer.when == "after"]
         if files:
             self.observer.notice(PhaseBegun(name=f"bringing the files of {len(files)} volumes back"))
@@ -231,15 +232,16 @@ class VolumesBack:
             self._volumes.note_complete(task.asked)
             self._tidy(task)
 
-    def _bound(self, task: _Task) -> None:
+    def _look_bound(self, task: _Task) -> None:
         at_once = self._volumes.binds_at_once(task.asked, by_name=bool(task.volume))
-        if not self.waits.bound(task.decision.namespace, task.decision.claim, now=not at_once):
-            if at_once:
-                task.problem = "its claim is not bound to its volume: see kubectl describe pvc"
-            task.waits = not at_once
-        elif not task.volume and not self.facts.identity.is_folder:
-            self._tidy(task)  # the claim has its own copy, and the snapshot's data stays
-            self._volumes.note_complete(task.asked)
+        nobody = at_once and not self.waits.patience.binding
+        task.binds = task.waits = False
+        if nobody or self.waits.bound(task.decision.namespace, task.decision.claim):
+            if not task.volume and not self.facts.identity.is_folder:
+                self._tidy(task)  # the claim has its own copy, and the snapshot's data stays
+                self._volumes.note_complete(task.asked)
+        else:
+            task.binds, task.waits = at_once, not at_once
 
     def _bring(self, task: _Task, limit: float) -> None:
         restorer = task.restorer
@@ -275,6 +277,22 @@ class VolumesBack:
         self._tell(task, "brought back", task.decision.snapshot)
 
     # all of them
+
+    def _until_bound(self, tasks: Sequence[_Task]) -> None:
+        """Looks at all of them until each has its volume: a driver may copy a snapshot for a while, several at once."""
+        deadline = self.clock.monotonic() + self.waits.patience.binding
+        wait = _FIRST_LOOK
+        while tasks:
+            self._all(tasks, self.executor, self._look_bound)
+            tasks = [task for task in tasks if task.binds and not task.problem]
+            if tasks and self.clock.monotonic() >= deadline:
+                for task in tasks:
+                    task.problem = "its claim is not bound to its volume: see kubectl describe pvc"
+                    self._tell(task, "failed", task.problem)
+                return
+            if tasks:
+                self.clock.sleep(wait)
+                wait = min(wait * 1.5, _LONGEST_LOOK)
 
     def _open(self) -> list[_Task]:
         return [task for task in self._tasks.values() if not task.problem]

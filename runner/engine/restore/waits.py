@@ -28,7 +28,7 @@ class Patience:
     deletion: float = 300.0  # until a namespace, or an item that is recreated, is gone
     definition: float = 60.0  # until a CRD is established, and its type, or an aggregated API, answers
     webhook: float = 60.0  # until the service behind a webhook has an endpoint that is ready
-    binding: float = 60.0  # until a claim is bound to the volume that was made for it
+    binding: float = 600.0  # until claims are bound to the volumes that were made for them
     snapshot: float = 600.0  # until a disk, or what stands for a snapshot, is ready for its claim
     files: float = 4 * 3600.0  # until the files of a volume are written
 
@@ -67,16 +67,10 @@ class Waits:
 
         return not self.patience.definition or self._until(look, self.patience.definition)
 
-    def bound(self, namespace: str, claim: str, *, now: bool = False) -> bool:
-        """Whether a claim has been bound in time, or is `now`."""
-
-        def look() -> bool:
-            found = self._get(_CLAIM, ItemId("", _CLAIM.plural, namespace, claim)) or {}
-            return bool((found.get("status") or {}).get("phase") == "Bound")
-
-        if now:
-            return look()
-        return not self.patience.binding or self._until(look, self.patience.binding)
+    def bound(self, namespace: str, claim: str) -> bool:
+        """Whether a claim is bound by now."""
+        found = self._get(_CLAIM, ItemId("", _CLAIM.plural, namespace, claim)) or {}
+        return bool((found.get("status") or {}).get("phase") == "Bound")
 
     def unanswered(self, configuration: Mapping[str, Any]) -> str:
         """The service behind a webhook that must answer and does not, as namespace/name; "" where all do."""

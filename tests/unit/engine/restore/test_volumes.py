@@ -23,7 +23,7 @@ from runner.errors import Forbidden, ItemNotFound, VolumeRejected
 from runner.model.policy_set import ResolvedPolicy
 from runner.model.restored import RestoreResult
 from runner.model.snapshot_location import AwsSnapshotLocation
-from tests.fakes.cluster import FakeCluster
+from tests.fakes.cluster import Call, FakeCluster
 from tests.fakes.executor import SimulatedExecutor
 from tests.fakes.observer import RecordingObserver
 from tests.fakes.pod_exec import FakePodExec
@@ -533,6 +533,39 @@ def from_snapshots(*objects: Json, **class_fields: Any) -> DiskStage:
     stage = DiskStage(*objects, target=FakeCluster(storage_class("gp3", "ebs.csi.aws.com") | class_fields))
     stage.restorer.native = False
     return stage
+
+
+def slow_to_bind(stage: DiskStage, seconds: float) -> None:
+    """A driver that copies snapshots: claims have their volumes after that time."""
+
+    def on_call(call: Call) -> None:
+        if call.verb == "get" and call.namespace == "shop" and stage.clock.passed > seconds:
+            live = stage.live("persistentvolumeclaims", "shop", call.name)
+            stage.target.put({**live, "status": {"phase": "Bound"}})
+
+    stage.target.on_call = on_call
+
+
+def test_claims_are_waited_for_all_at_once() -> None:
+    """As long as one may take, however many there are."""
+    names = ("a", "b", "c")
+    stage = from_snapshots(*(claim(name, storageClassName="gp3") for name in names), *(volume(name) for name in names))
+    slow_to_bind(stage, 300)
+    result = stage.bring_back(patience=Patience(definition=0, webhook=0))
+    assert outcomes(result) == {f"shop/{name}": "restored" for name in names}
+    assert stage.clock.passed < 330
+    assert [verb for verb, _ in stage.restorer.calls].count("discard") == 3
+
+
+def test_a_claim_that_is_never_bound_is_said_to_be_not() -> None:
+    """What stands for its snapshot stays: the same command goes on with it."""
+    stage = from_snapshots(claim("a", storageClassName="gp3"), volume("a"))
+    slow_to_bind(stage, 10_000)
+    (one,) = stage.bring_back(patience=Patience(definition=0, webhook=0)).volumes
+    assert one.reason == (
+        "its claim is not bound to its volume: see kubectl describe pvc; shop/back-a stays in the cluster"
+    )
+    assert 600 <= stage.clock.passed < 630
 
 
 def test_nothing_stands_for_a_claim_that_was_left_out() -> None:
