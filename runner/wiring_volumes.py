@@ -19,6 +19,7 @@ from runner.archive.layout import layout_of
 from runner.engine.volumes.freeze import FreezePorts
 from runner.engine.volumes.frozen_records import left_in
 from runner.engine.volumes.protect import VolumePorts
+from runner.engine.volumes.repository import RepositoryMaking
 from runner.engine.volumes.run import Protecting
 from runner.errors import ClusterError, VolumeRejected
 from runner.model.duration import seconds
@@ -31,7 +32,7 @@ from runner.model.restore import RestorePlan
 from runner.model.snapshot_location import SnapshotLocationSpec
 from runner.model.volumes import Method
 from runner.plan.repository import repository_of
-from runner.ports import Cluster, Observer
+from runner.ports import Cluster, ObjectStore, Observer
 from runner.volume_ports import CommandRunner, Ended, PodExec, VolumeRestorer, VolumeSnapshotter
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ class NoPods:
 
 @contextmanager
 def volume_ports(
-    plan: Plan, inventory: Inventory, spec: BackupPolicySpec, choice: wiring.ClusterChoice
+    plan: Plan, inventory: Inventory, spec: BackupPolicySpec, choice: wiring.ClusterChoice, store: ObjectStore
 ) -> Iterator[VolumePorts | None]:
     """What a run of the plan needs for volumes, hooks and Pods that are frozen; None where there are none.
 
@@ -73,7 +74,7 @@ def volume_ports(
     from runner.adapters import processes  # noqa: PLC0415
 
     cluster = wiring.open_cluster(choice)
-    snapshotters, impossible = _snapshotters(methods, plan, spec, cluster)
+    snapshotters, impossible = _snapshotters(methods, plan, spec, cluster, store)
     movers = spec.fs_backup.parallel if spec.fs_backup is not None else 1
     with ExitStack() as stack:
         executors = [
@@ -175,7 +176,7 @@ def freeze_ports(cluster: Cluster, observer: Observer) -> FreezePorts:
 
 
 def _snapshotters(
-    methods: set[Method], plan: Plan, spec: BackupPolicySpec, cluster: Cluster
+    methods: set[Method], plan: Plan, spec: BackupPolicySpec, cluster: Cluster, store: ObjectStore
 ) -> tuple[dict[Method, VolumeSnapshotter], dict[Method, str]]:
     snapshotters: dict[Method, VolumeSnapshotter] = {}
     impossible: dict[Method, str] = {}
@@ -190,12 +191,14 @@ def _snapshotters(
 
         snapshotters["csi-snapshot"] = CsiSnapshots(cluster)
     if "fs-backup" in methods and not folder:
+        from runner.adapters import processes  # noqa: PLC0415
         from runner.adapters.mover import MoverSnapshots  # noqa: PLC0415
 
         assert spec.fs_backup is not None, "a plan keeps files by its policy's fsBackup"
         key = layout_of(plan.policy).files(plan.cluster.name)
         settings = _mover(spec.fs_backup, plan.location, key, spec.item_operation_timeout, cluster)
-        snapshotters["fs-backup"] = MoverSnapshots(cluster, settings)
+        making = RepositoryMaking(store, wiring.clock(), key, processes.this_process())
+        snapshotters["fs-backup"] = MoverSnapshots(cluster, settings, making.may_make)
     return snapshotters, impossible
 
 

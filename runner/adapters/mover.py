@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from threading import Lock
 from typing import Any, Literal
 
@@ -20,13 +20,18 @@ from runner.ports import Cluster
 _GOING = "a Job that failed is going away"
 
 
+_ANOTHER_RUN = "another run"  # in place of a claim, which has a slash
+
+
 class MoverSnapshots:
     """A VolumeSnapshotter. Its data lies in the repository, which is out of reach here: the Job alone is discarded."""
 
     cut_at_once = False  # files are read for as long as it takes
 
-    def __init__(self, cluster: Cluster, settings: MoverSettings) -> None:
+    def __init__(self, cluster: Cluster, settings: MoverSettings, may_make: Callable[[], bool] = lambda: True) -> None:
+        """`may_make` says whether a mover of this run makes the repository where there is none; it is asked once."""
         self._jobs, self._settings = Jobs(cluster, settings), settings
+        self._may_make, self._made_here = may_make, False
         self._lock, self._maker = Lock(), ""  # the claim whose mover makes the repository, where there is none
 
     def prepare(self, volumes: Iterable[PlannedVolume]) -> None:
@@ -81,7 +86,8 @@ class MoverSnapshots:
         now = self._looked(found.snapshot)
         if now.state == "failed":
             raise SnapshotNotFound(f"the Job {now.object} cannot be used: {now.reason}")
-        self._makes(found.claim)
+        with self._lock:
+            self._maker = self._maker or found.claim  # it is under way, or done
         return now
 
     def discard(self, snapshot: Snapshot) -> None:
@@ -96,7 +102,9 @@ class MoverSnapshots:
     def _makes(self, claim: str) -> bool:
         """Whether the mover of a claim is the one that makes the repository: two who do so at once damage it."""
         with self._lock:
-            self._maker = self._maker or claim
+            if not self._maker:
+                self._made_here = self._made_here or self._may_make()
+                self._maker = claim if self._made_here else _ANOTHER_RUN
             return self._maker == claim
 
     def _created(self, work: Work, claim: str) -> dict[str, Any]:

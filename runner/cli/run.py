@@ -175,7 +175,9 @@ class _Run:
         with (
             observer(self.log_format) as seen,
             wiring.renderer(planned.plan.items) as renderer,
-            wiring_volumes.volume_ports(planned.plan, planned.inventory, resolved.policy.spec, self.choice) as volumes,
+            wiring_volumes.volume_ports(
+                planned.plan, planned.inventory, resolved.policy.spec, self.choice, store
+            ) as volumes,
         ):
             around.observer = seen
             ports = Ports(self.cluster(), store, executor, around.clock, seen, renderer, volumes)

@@ -99,6 +99,22 @@ def test_another_one_makes_it_where_the_first_never_begins(error: TrysailError, 
     assert waits(cluster) == makers
 
 
+def test_another_run_makes_it() -> None:
+    """Then all of this one's movers wait for that; it is asked once."""
+    cluster = shop()
+    asked: list[str] = []
+
+    def may_make() -> bool:
+        asked.append("asked")
+        return False
+
+    snapshots = MoverSnapshots(cluster, SETTINGS, may_make)
+    for claim in ("shop/a", "shop/b"):
+        snapshots.start(volume(claim), TAGS)
+    assert waits(cluster) == {"shop/a": True, "shop/b": True}
+    assert asked == ["asked"]
+
+
 def test_asked_again_it_is_the_same_job() -> None:
     """An answer that was lost makes no second one, and a Secret that is not there yet comes then."""
     cluster = shop()
