@@ -19,6 +19,7 @@ from runner.policies.fields import Located, allowed, homes
 from runner.policies.parse import Value
 from runner.policies.paths import secret
 from runner.policies.scalars import read_plain, shown, spoken
+from runner.policies.units import meant_range, meant_time
 from runner.policies.vocabulary import (
     close_word,
     instead_of,
@@ -42,7 +43,6 @@ PATTERNS = {
 }
 
 _ONE_LABEL = re.compile(r"(?P<key>[\w./-]{1,60})==?(?P<value>[\w.-]{1,60})")  # as kubectl's -l has it
-_SIZE = re.compile(r"[0-9]{1,9}([KMGTPE]i?)")
 _TIME = "must be a time as 30s, 10m or 1h30m"
 # Volumes within a Pod that the API server fills: no ledger has a line of them.
 _WITHOUT_DATA = frozenset({"configmap", "downwardapi", "image", "projected", "secret"})
@@ -144,7 +144,9 @@ def _no_text(mistake: Mistake) -> Words:
         hint = f"write {number}s" if number > 0 else ""
         return Words(f"{_TIME}, not {spoken(mistake.value)}", hint)
     if mistake.name == "capacity":
-        return Words(f'must be a range as "10Gi,100Gi", not {spoken(mistake.value)}', "write it in quotes")
+        number = mistake.value if isinstance(mistake.value, int) and not isinstance(mistake.value, bool) else 0
+        hint = _range_hint(str(number)) if number > 0 else "write it in quotes"
+        return Words(f'must be a range as "10Gi,100Gi", not {spoken(mistake.value)}', hint)
     if mistake.written is not None:
         word = shown(mistake.written)
         return Words(f"must be text, but YAML reads {word} as {spoken(mistake.value)}", f'quote it: "{word}"')
@@ -253,8 +255,10 @@ def _wrong_pattern(mistake: Mistake) -> Words:
         return Words(message)
     value = mistake.value
     meant = re.sub(r"[^a-z0-9-]+", "-", value.strip().lower())
-    if mistake.details["pattern"] in VOLUME_PATTERNS or mistake.details["pattern"] in DURATION_PATTERNS:
-        hint = _with_unit(value)
+    if mistake.details["pattern"] in VOLUME_PATTERNS:
+        hint = _range_hint(value)
+    elif mistake.details["pattern"] in DURATION_PATTERNS:
+        hint = f"write {time}" if (time := meant_time(value)) else ""
     elif "," in value and "{" not in value:
         hint = f"write {_as_list(value)}"
     elif message == PATTERNS[NAME_PATTERN] and re.fullmatch(NAME_PATTERN, meant):
@@ -264,11 +268,11 @@ def _wrong_pattern(mistake: Mistake) -> Words:
     return Words(f'{message}; not "{shown(value)}"', hint)
 
 
-def _with_unit(value: str) -> str:
-    """For one end of a range, and for a number of seconds."""
-    if re.fullmatch(r"[0-9]{1,5}", value):
-        return f"write {value}s" if value.strip("0") else ""
-    return f'write "{shown(value)},", with the comma, for {shown(value)} and more' if _SIZE.fullmatch(value) else ""
+def _range_hint(value: str) -> str:
+    meant = meant_range(value)
+    if meant.endswith(","):
+        return f'write "{meant}", with the comma, for {meant[:-1]} and more'
+    return f'write "{meant}"' if meant else ""
 
 
 def _too_short(mistake: Mistake) -> Words:
