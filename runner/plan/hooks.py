@@ -27,6 +27,7 @@ When = Literal["pre", "post"]
 _DURATION = re.compile(r"([0-9]{1,5}(h|m|s|ms))+")
 _TIMEOUT = "30s"  # Velero's
 _LONGEST = 24  # of a duration's text, as in policies
+_FEW = 8  # containers that are named where a hook's is none of them
 _TIMES: tuple[When, ...] = ("pre", "post")
 _RUNS = frozenset({"Running", ""})  # phases of Pods that a command can be run in; "" where it is not known
 
@@ -38,7 +39,7 @@ class Hooks:
     planned: tuple[PlannedHook, ...]  # sorted by Pod and order
     warnings: tuple[str, ...] = ()
     broken: Mapping[str, str] = field(default_factory=dict)  # claim -> the annotation of its Pod that does not hold
-    empty: tuple[str, ...] = ()  # hooks of the policy that match no Pod
+    empty: tuple[str, ...] = ()  # hooks of the policy that match no Pod, or none with their container
 
 
 def planned_hooks(picture: Picture, spec: BackupPolicySpec) -> Hooks:
@@ -47,7 +48,7 @@ def planned_hooks(picture: Picture, spec: BackupPolicySpec) -> Hooks:
     planned: list[PlannedHook] = []
     warnings: list[str] = []
     broken: dict[str, str] = {}
-    used: set[int] = set()
+    found_in: dict[int, set[str]] = {}  # by the number of a hook: containers of the Pods that it selects
     for row in picture.rows(PODS):
         facts = row.facts
         if not isinstance(facts, PodFacts) or not runs(row, facts):
@@ -55,8 +56,9 @@ def planned_hooks(picture: Picture, spec: BackupPolicySpec) -> Hooks:
         claims = tuple(f"{row.namespace}/{claim}" for claim in facts.claims)
         if facts.frozen:
             warnings.append(f"{row.namespace}/{row.name} was left frozen{_by(facts.frozen)}: the run thaws it first")
-        meant = {number: hook for number, hook in enumerate(resources) if _means(hook, row, facts)}
-        used |= meant.keys()
+        meant = {number: hook for number, hook in enumerate(resources) if _selects(hook, row)}
+        for number in meant:
+            found_in.setdefault(number, set()).update(facts.containers)
         try:
             found = [(when, hook) for when in _TIMES for hook in _of_pod(row, facts, when, tuple(meant.values()))]
         except ValueError as error:
@@ -67,13 +69,13 @@ def planned_hooks(picture: Picture, spec: BackupPolicySpec) -> Hooks:
         for when in _TIMES:
             ordered = [hook for time, hook in found if time == when]
             planned += [msgspec.structs.replace(hook, claims=claims, order=at) for at, hook in enumerate(ordered)]
-    empty = (hook.name for number, hook in enumerate(resources) if number not in used)
+    empty = (words for number, hook in enumerate(resources) for words in _without_match(hook, found_in.get(number)))
     return Hooks(
         planned=in_order(planned),
         warnings=tuple(warnings),
         broken=broken,
         # What Pods that may not be read would match is a gap, and nobody's mistake.
-        empty=() if _unread(picture) else tuple(f"hooks.resources {name} matches no Pod" for name in empty),
+        empty=() if _unread(picture) else tuple(empty),
     )
 
 
@@ -87,14 +89,25 @@ def runs(row: Row, facts: PodFacts) -> bool:
     return facts.phase in _RUNS and not row.terminating
 
 
-def _means(hook: BackupHook, row: Row, facts: PodFacts) -> bool:
-    """Whether a hook of the policy finds a Pod, and a container to run in."""
+def _selects(hook: BackupHook, row: Row) -> bool:
+    """Whether a hook of the policy means a Pod; which of its commands fit is another question."""
     return (
         first_match(hook.included_namespaces, row.namespace) is not None
         and first_match(hook.excluded_namespaces, row.namespace) is None
         and (hook.label_selector is None or matches(hook.label_selector, row.labels))
-        and any(_fits(one.exec, facts) for one in (*hook.pre, *hook.post))
     )
+
+
+def _without_match(hook: BackupHook, containers: set[str] | None) -> Iterator[str]:
+    """Why a hook, or a command of it, is run nowhere. A freeze that is passed over everywhere is a misspelled one."""
+    if containers is None:
+        yield f"hooks.resources {hook.name} matches no Pod"
+        return
+    named = dict.fromkeys(one.exec.container for one in (*hook.pre, *hook.post) if one.exec.container is not None)
+    for name in named:
+        if name not in containers:
+            there = f" (they have {', '.join(sorted(containers))})" if 0 < len(containers) <= _FEW else ""
+            yield f"hooks.resources {hook.name}: none of its Pods has a container {name}{there}"
 
 
 def _fits(hook: ExecHook, facts: PodFacts) -> bool:

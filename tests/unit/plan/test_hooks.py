@@ -132,7 +132,18 @@ def test_a_pod_without_the_container_is_passed_over() -> None:
     assert said(plan) == [("db-0", "pre", "sync")]
     assert plan.empty_includes == ()
     alone = shop(db("web-0", containers=("web",)), hooks=hooks)
-    assert alone.empty_includes == ("hooks.resources freeze matches no Pod",)
+    assert alone.empty_includes == ("hooks.resources freeze: none of its Pods has a container side (they have web)",)
+
+
+def test_a_misspelled_container_is_a_finding() -> None:
+    """The thaw alone would be left: data is snapshotted that nothing has frozen, and nobody would know."""
+    hooks = [hook(pre=[{"command": ["freeze"], "container": "bd"}], post=[{"command": ["thaw"], "container": "db"}])]
+    plan = shop(db(), hooks=hooks)
+    assert said(plan) == [("db-0", "post", "thaw")]
+    assert plan.empty_includes == ("hooks.resources freeze: none of its Pods has a container bd (they have db, side)",)
+    assert shop(db(), hooks=hooks, allowEmpty=True).empty_includes == ()
+    many = shop(db(containers=tuple(f"c{number}" for number in range(9))), hooks=hooks[:1])
+    assert many.empty_includes[0] == "hooks.resources freeze: none of its Pods has a container bd"
 
 
 def test_pods_that_may_not_be_read_are_a_gap_and_no_finding() -> None:
