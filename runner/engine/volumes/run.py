@@ -62,7 +62,7 @@ class VolumeRun:
     gaps: list[Gap] = field(default_factory=list)
     _pending: list[Pending[list[StoredVolume]]] = field(default_factory=list)
     _impossible: dict[Method, str] = field(default_factory=dict)  # why nothing of a method can be taken
-    _problems: list[str] = field(default_factory=list)
+    _problems: list[Gap] = field(default_factory=list)  # of hooks
     _lock: Lock = field(default_factory=Lock)
     _stopping: Flag = field(default_factory=Flag)
     _held: Held = field(init=False)
@@ -100,7 +100,7 @@ class VolumeRun:
         lines = {line.planned.name: line for pending in self._pending for line in pending.result()}
         self._complete(lines)
         ledger = tuple(lines.get(volume.name) or untouched(volume) for volume in self.volumes)
-        self.gaps += [Gap(what="a hook after the snapshots", reason=problem) for problem in sorted(self._problems)]
+        self.gaps += sorted(self._problems, key=lambda gap: (gap.what, gap.reason))
         failed = [line for line in ledger if line.outcome == "failed"]
         self.gaps += [Gap(what=f"volume {line.planned.name}", reason=line.error) for line in failed]
         for gap in self.gaps:
@@ -178,6 +178,8 @@ class VolumeRun:
         frozen = self.freezer.freeze(group.name, group.pre, group.post, limit=self._cut_limit(volumes))
         try:
             if frozen.problem:
+                if not volumes:  # no line of the ledger would tell it
+                    self._miss("a hook in a Pod without volumes", [frozen.problem])
                 lines = [_failed(volume, f"not taken, since {frozen.problem}") for volume in volumes]
             else:
                 lines = self._take(volumes)
@@ -186,9 +188,11 @@ class VolumeRun:
         return [msgspec.structs.replace(line, frozen=round(frozen.seconds_frozen, 3)) for line in lines]
 
     def _thaw(self, frozen: Frozen) -> None:
-        problems = self.freezer.thaw(frozen)
+        self._miss("a hook after the snapshots", self.freezer.thaw(frozen))
+
+    def _miss(self, what: str, problems: Iterable[str]) -> None:
         with self._lock:
-            self._problems += problems
+            self._problems += [Gap(what=what, reason=problem) for problem in problems]
 
     def _take(self, volumes: Sequence[PlannedVolume]) -> list[StoredVolume]:
         """Snapshots at once, then files one after the other: each Job is one of as many as the policy allows."""

@@ -308,3 +308,15 @@ def test_hooks_without_volumes_are_run_too() -> None:
     stage = VolumeStage(volume("other", "skip"), hooks=[FREEZE, THAW])
     stage.run()
     assert stage.exec.commands == ["db-0: freeze", "db-0: thaw"]
+
+
+def test_a_pre_hook_without_volumes_that_fails_is_missing_from_the_backup() -> None:
+    """No line of the ledger tells it: a dump that was not written must not end as Completed."""
+    stage = VolumeStage(volume("other", "skip"), hooks=[FREEZE, THAW])
+    stage.exec.answers = {"freeze": Ended(7, "cannot\n")}
+    run = stage.prepared()
+    run.begin()
+    run.settle()
+    (gap,) = run.gaps
+    assert gap.what == "a hook in a Pod without volumes"
+    assert gap.reason == "the pre hook of shop/db-0, container main ended with exit code 7: cannot"
