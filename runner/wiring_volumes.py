@@ -21,7 +21,7 @@ from runner.engine.volumes.frozen_records import left_in
 from runner.engine.volumes.protect import VolumePorts
 from runner.engine.volumes.repository import RepositoryMaking
 from runner.engine.volumes.run import Protecting
-from runner.errors import ClusterError, VolumeRejected
+from runner.errors import Forbidden, VolumeRejected
 from runner.model.duration import seconds
 from runner.model.inventory import Inventory
 from runner.model.location import AzureLocation, LocationSpec, S3Location
@@ -51,12 +51,12 @@ NO_CONTROLLER = "a folder of manifests has no controller that would take snapsho
 
 
 class NoPods:
-    """A PodExec where there are none."""
+    """A PodExec where there are none. It forbids: nothing is begun, so that no record says that a Pod is frozen."""
 
     def run(self, namespace: str, pod: str, container: str, command: object, *, timeout: float, most: int) -> Ended:
         """See PodExec."""
         del container, command, timeout, most
-        raise ClusterError(f"{namespace}/{pod} is a manifest in a folder: no command can be run in it")
+        raise Forbidden(f"{namespace}/{pod} is a manifest in a folder: no command can be run in it")
 
 
 @contextmanager

@@ -220,3 +220,18 @@ def test_json_lines_of_several_policies(shelf: Shelf) -> None:
     errors = [event for event in json_lines(ended.err) if event["event"] == "error"]
     assert [(error["policy"], error["exitCode"]) for error in errors] == [("alpha", 4)]
     assert [result["phase"] for result in json_lines(ended.out)] == ["Completed"]
+
+
+# hooks
+
+
+def test_hooks_over_manifests_leave_nothing_frozen(shelf: Shelf) -> None:
+    """No command can be run in a manifest, so none was begun: no file says that its Pod is frozen, for good."""
+    pod = shelf.put("Pod", "db", spec={"containers": [{"name": "db"}]})
+    exec_ = {"container": "db", "command": ["sync"]}
+    hooks = {"resources": [{"name": "freeze", "pre": [{"exec": exec_}], "post": [{"exec": exec_}]}]}
+    policy = shelf.policy(hooks=hooks)
+    ended = shelf.run("-f", policy, code=3)
+    assert "shop/db is a manifest in a folder: no command can be run in it" in " ".join(ended.out.split())
+    assert "frozen" not in pod.read_text()
+    assert "frozen" not in shelf.plan("-f", policy).out
