@@ -103,6 +103,8 @@ def _snapshot(why: str, asked: Asked, facts: VolumeFacts, resolved: ResolvedPoli
     if unseen:
         return _uncovered(why, f"VolumeSnapshotClasses could not be read: {unseen}", missed=SNAPSHOT_CLASSES)
     chosen, obstacle = _class(asked.snapshot_class, facts.source, around.classes)
+    if obstacle and is_ebs(facts):
+        obstacle = f"the policy has no snapshotLocation, and {obstacle}"
     return Decision("csi-snapshot", why, chosen) if chosen else _uncovered(why, obstacle)
 
 

@@ -116,6 +116,11 @@ def test_a_claim_names_its_snapshot_class() -> None:
         ),
         (disk(type="nfs", source="nfs", handle=""), [], "no snapshot reaches a volume of nfs"),
         (ebs(type="awsElasticBlockStore", source="awsElasticBlockStore"), [], "the policy has no snapshotLocation"),
+        (
+            ebs(),
+            [],
+            "the policy has no snapshotLocation, and no VolumeSnapshotClass is of its driver ebs.csi.aws.com",
+        ),
     ],
 )
 def test_a_snapshot_that_cannot_be_had(found: Row, classes: list[Row], why: str) -> None:
