@@ -56,6 +56,11 @@ class ClusterChoice:
                 "--manifests is a cluster of its own", hint="leave out --context and --kubeconfig, or --manifests"
             )
 
+    def words(self) -> list[str]:
+        """The options that name the same cluster again."""
+        named = {"--context": self.context, "--kubeconfig": self.kubeconfig, "--manifests": self.manifests}
+        return [word for option, value in named.items() if value is not None for word in (option, value)]
+
 
 @dataclass(frozen=True, slots=True)
 class OpenLocation:

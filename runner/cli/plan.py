@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from functools import partial
 
@@ -59,7 +60,8 @@ def command(
         write_file(out, readable(planned.plan))
     click.echo(_rendered(compared, output), nl=False)
     if out is not None and output == "text":
-        click.echo(f"\nSaved the plan to: {out}\n\nTo do exactly this, run:\n    trysail run {out}")
+        again = shlex.join(["trysail", "run", out, *cluster.words()])
+        click.echo(f"\nSaved the plan to: {out}\n\nTo do exactly this, run:\n    {again}")
     return _exit_code(compared, detailed=detailed_exitcode)
 
 

@@ -59,11 +59,4 @@ def check_asked(asked: Asked) -> None:
 
 def target_words(asked: Asked) -> list[str]:
     """The options that name the same target again."""
-    target = asked.target
-    named = {
-        "--context": target.context,
-        "--kubeconfig": target.kubeconfig,
-        "--manifests": target.manifests,
-        "--to": asked.to,
-    }
-    return [word for option, value in named.items() if value is not None for word in (option, value)]
+    return [*asked.target.words(), *(() if asked.to is None else ("--to", asked.to))]

@@ -35,11 +35,11 @@ def test_the_same_cluster_gives_the_same_bytes(shelf: Shelf) -> None:
 
 
 def test_a_saved_plan_is_told_how_to_be_run(shelf: Shelf) -> None:
-    """In text alone: other forms are for programs."""
+    """On the same cluster; in text alone: other forms are for programs."""
     out = shelf.folder / "plan.json"
     text = shelf.plan("-f", shelf.policy(), "--out", out).out
     assert f"Saved the plan to: {out}" in text
-    assert f"    trysail run {out}" in text
+    assert f"    trysail run {out} --manifests {shelf.cluster}\n" in text
     assert "Saved" not in shelf.plan("-f", shelf.policy(), "--out", out, "-o", "markdown").out
 
 
