@@ -45,6 +45,8 @@ LATEST = "latest"
 # Velero keeps volumes' data there, in more keys than anybody wants to list.
 _DATA_FOLDERS = frozenset(("kopia", "restic"))
 
+_LIST = "see what there is with: trysail list, and the same -f or --location"
+
 
 @dataclass(frozen=True, slots=True)
 class Scope:
@@ -322,13 +324,13 @@ def _not_found(reading: Reading, word: str, found: list[_Found], *, begun: bool)
     if begun:
         return BackupNotFound(
             f'"{word}" was begun and never finished (or still goes on): it is no backup',
-            hint="see what there is with: trysail list",
+            hint=_LIST,
             location=reading.store.url,
         )
     names = sorted({one.address.name for one in found if one.committed})
     close = get_close_matches(word, names, n=3, cutoff=0.5)
     return BackupNotFound(
         f'there is no backup named "{word}"',
-        hint=f"was {' or '.join(close)} meant?" if close else "see what there is with: trysail list",
+        hint=f"was {' or '.join(close)} meant?" if close else _LIST,
         location=reading.store.url,
     )
