@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, StringConstraints, field_validator
 
@@ -11,6 +12,12 @@ from runner.model.location import Endpoint, S3Credential, Word
 
 # Keys and values as EC2 takes them (docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html).
 MOST_TAGS = 30  # of the 50 that a snapshot can have: a run adds its own, and those of the volume
+_ZONE: Final = re.compile(r"[a-z]{2}(-[a-z]+)+-[0-9][a-z]")
+_ROLE_PATTERN: Final = r"^arn:[a-z-]+:iam::[0-9]{12}:role/\S+$"
+
+# What a pattern wants, for the message where it is not met.
+SNAPSHOT_PATTERNS: Final = {_ROLE_PATTERN: "must be a role's ARN, as arn:aws:iam::111122223333:role/backup"}
+
 TagKey = Annotated[str, StringConstraints(min_length=1, max_length=128)]
 TagValue = Annotated[str, StringConstraints(max_length=256)]
 
@@ -20,10 +27,19 @@ class AwsSnapshotConfig(Strict):
 
     region: Word = Field(description="The volumes' region.")
     profile: str | None = Field(default=None, description="Profile of the AWS configuration files.")
-    role_arn: str | None = Field(default=None, alias="roleArn", description="A role to assume, by its ARN.")
+    role_arn: Annotated[str, StringConstraints(pattern=_ROLE_PATTERN)] | None = Field(
+        default=None, alias="roleArn", description="A role to assume, by its ARN."
+    )
     endpoint: Endpoint | None = Field(
         default=None, description="Endpoint of EC2, where it is not AWS' own, as https://host:port."
     )
+
+    @field_validator("region")
+    @classmethod
+    def _no_zone(cls, region: str) -> str:
+        if _ZONE.fullmatch(region):
+            raise mistake(f"{region} is a zone of a region", hint=f"write {region[:-1]}")
+        return region
 
 
 class AwsSnapshotLocation(Strict):

@@ -14,6 +14,7 @@ from runner.model.duration import DURATION_PATTERNS
 from runner.model.filters import POLICY_PATTERNS
 from runner.model.location import LOCATION_PATTERNS, URL_PATTERNS
 from runner.model.restore_policy import RESTORE_PATTERNS
+from runner.model.snapshot_location import SNAPSHOT_PATTERNS
 from runner.model.volume_policy import VOLUME_PATTERNS
 from runner.policies.fields import Located, allowed, homes
 from runner.policies.parse import Value
@@ -38,6 +39,7 @@ PATTERNS = {
     **LOCATION_PATTERNS,
     **POLICY_PATTERNS,
     **RESTORE_PATTERNS,
+    **SNAPSHOT_PATTERNS,
     **DURATION_PATTERNS,
     **VOLUME_PATTERNS,
 }
