@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.parts.controlplane import ControlPlane
+from tests.real.agreeing import agreed
 from tests.real.places import Place, folder_place
 from tests.real.trysail import COMMAND, Trysail, assert_no_secret
 
@@ -133,8 +134,10 @@ class TestPod:
         token = cluster.kubectl("create", "token", ACCOUNT, "-n", SPACE).stdout.decode().strip()
         pod = _pod(trysail, cluster, tmp_path, token)
         policy = trysail.policy(location=weed.location, includedNamespaces=[SPACE])
-        plan = pod.process("plan", "-f", policy, "-o", "json", command=_in_a_pod())
-        assert plan.out == trysail("plan", "-f", policy, "-o", "json").out
+        agreed(
+            lambda: trysail("plan", "-f", policy, "-o", "json").out,
+            lambda: pod.process("plan", "-f", policy, "-o", "json", command=_in_a_pod()).out,
+        )
         ended = pod.process("run", "-f", policy, "--auto-approve", command=_in_a_pod())
         assert_no_secret(ended.out, ended.err, more=(token,))
         assert weed.manifest()["server"] == cluster.server
