@@ -36,7 +36,7 @@ parts: setup  ## Make the real parts of the tests ready, once: API server and no
 	$(BIN)/python -m tests.parts.restic
 	$(BIN)/python -m tests.parts.azurite
 
-test-quick: setup  ## Run the tests that need no real parts and little time: under a minute.
+test-quick: setup  ## Run the tests that need no real parts and little time: a minute or so.
 	$(BIN)/python -m pytest -m "not real and not slow" -n 2 --dist worksteal
 
 lint: setup  ## Style, types, and the rooms' contracts.
