@@ -60,6 +60,13 @@ def test_quoted_plan_is_a_real_one(tmp_path: Path) -> None:
     assert _fits(quoted, _lines(done.stdout)), done.stdout
 
 
+def test_hooks_match_the_shop() -> None:
+    """Who tries the README's hooks on the shop of examples/ finds its Pods."""
+    hooks = re.search(r"labelSelector: \{matchLabels: \{(\S+: \w+)\}\}", README)
+    assert hooks is not None
+    assert f"    {hooks[1]}\n" in (ROOT / "examples/clusters/shop/shop-prod/postgres.yaml").read_text(encoding="utf-8")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("verb", sorted(set(re.findall(r"\btrysail ([a-z]+) ", README))))
 def test_every_verb_exists(verb: str) -> None:
