@@ -159,7 +159,7 @@ def _annotated(facts: PodFacts, when: When) -> tuple[ExecHook, str] | None:
             raise ValueError(f"has {prefix}/on-error: it must be Fail or Continue")
         timeout = facts.hooks.get(f"{prefix}/timeout") or _TIMEOUT
         if len(timeout) > _LONGEST or not _DURATION.fullmatch(timeout) or not seconds(timeout):
-            raise ValueError(f"has {prefix}/timeout: it must be a time as 30s")
+            raise ValueError(f"has {prefix}/timeout: it must be a time with its unit, as 30s")
         words = _command(command, f"{prefix}/command")
         hook = ExecHook.model_validate(
             {"container": container, "command": words, "onError": on_error.lower(), "timeout": timeout}

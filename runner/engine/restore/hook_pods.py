@@ -178,7 +178,7 @@ def _first(pod: LivePod) -> str:
 def _seconds(notes: Mapping[str, str], name: str, usual: str) -> float:
     text = notes.get(name) or usual
     if not _DURATION.fullmatch(text) or not seconds(text):
-        raise ValueError(f"has {name}: it must be a time as 30s")
+        raise ValueError(f"has {name}: it must be a time with its unit, as 30s")
     return seconds(text)
 
 

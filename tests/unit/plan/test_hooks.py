@@ -194,9 +194,9 @@ def test_annotations_win_over_the_policy() -> None:
 @pytest.mark.parametrize(
     ("hooks", "why"),
     [
-        (annotated(command="sync", timeout="soon"), "timeout: it must be a time as 30s"),
-        (annotated(command="sync", timeout="1s" * 20), "timeout: it must be a time as 30s"),
-        (annotated(command="sync", timeout="0s"), "timeout: it must be a time as 30s"),
+        (annotated(command="sync", timeout="soon"), "timeout: it must be a time with its unit, as 30s"),
+        (annotated(command="sync", timeout="1s" * 20), "timeout: it must be a time with its unit, as 30s"),
+        (annotated(command="sync", timeout="0s"), "timeout: it must be a time with its unit, as 30s"),
         (annotated(command="sync", on_error="perhaps"), "on-error: it must be Fail or Continue"),
         (annotated(command='["sync"'), "command: it must be a JSON list of texts"),
         (annotated(command="[1]"), "command: it must be a JSON list of texts"),
