@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -146,6 +147,12 @@ def location_of_url(url: str) -> LocationSpec:
     """`s3://bucket/prefix?region=…&s3Url=…`, `azure://account/container/prefix`, `file:///path` or a path."""
     scheme, found, _ = url.partition("://")
     if not found:
+        slip = _SLIP.match(url)
+        if slip:
+            raise UsageError(
+                f"--location {url} lacks the slashes of a URL",
+                hint=f"did you mean {slip[1]}://{url[slip.end() :]}? A folder of that name is ./{url}",
+            )
         return FilesystemLocation(provider="filesystem", path=url)
     parts = urlsplit(url)
     options = dict(parse_qsl(parts.query, strict_parsing=True)) if parts.query else {}
@@ -290,4 +297,5 @@ def _typed(options: dict[str, str]) -> dict[str, str | bool]:
     return {name: words.get(value, value) for name, value in options.items()}
 
 
+_SLIP = re.compile(r"(s3|azure|file):/?(?!/)")  # a URL that lacks slashes: no folder is called so
 _LOCATION: TypeAdapter[LocationSpec] = TypeAdapter(LocationSpec)

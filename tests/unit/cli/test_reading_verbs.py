@@ -59,6 +59,15 @@ def test_list_of_nothing_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize(
+    ("slip", "meant"), [("s3:/bucket/a", "s3://bucket/a"), ("azure:account/c", "azure://account/c")]
+)
+def test_a_url_without_its_slashes_is_no_folder(slip: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """On the worst day, an empty list must not come of a slip."""
+    assert exit_code(["list", "--location", slip]) == 1
+    assert f"did you mean {meant}? A folder of that name is ./{slip}" in capsys.readouterr().err
+
+
 def test_list_goes_on_over_a_damaged_manifest(folder: Path, trysail: Trysail) -> None:
     """It is listed as damaged, and why is said beside the table."""
     _flip(_key(folder, MANIFEST))
