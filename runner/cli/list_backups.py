@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 from runner import wiring
@@ -26,5 +28,7 @@ def command(where: Where, output: str | None) -> None:
             click.echo(list_names(catalog))
         return
     click.echo(render_list(catalog, url, now=wiring.clock().now(), wide=output == "wide"))
+    if "://" not in url and not Path(url).is_dir():
+        click.echo("Note: there is no such folder", err=True)
     for note in list_notes(catalog):
         click.echo(f"Note: {note}", err=True)

@@ -293,7 +293,7 @@ def _latest(reading: Reading, found: list[_Found], scope: Scope) -> Resolved:
         raise _several(f'"{LATEST}" is the newest of one policy and cluster, and there are several', groups)
     newest = next((backup for backup in committed if backup.manifest.phase == COMPLETED), None)
     if newest is None:
-        hint = "make one with: trysail run"
+        hint = "make one with: trysail run; or is it elsewhere? See -f, --location, --policy and --cluster"
         if committed:
             hint = f"{committed[0].address.name} is {committed[0].manifest.phase}: it needs its name"
         elif unreadable:

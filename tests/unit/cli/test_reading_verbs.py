@@ -54,7 +54,12 @@ def test_list_in_other_forms(trysail: Trysail) -> None:
 def test_list_of_nothing_is_no_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """It says where there is nothing."""
     assert exit_code(["list", "--location", str(tmp_path / "none")]) == 0
-    assert capsys.readouterr().out == f"No backups in {tmp_path}/none.\n"
+    said = capsys.readouterr()
+    assert said.out == f"No backups in {tmp_path}/none.\n"
+    assert said.err == "Note: there is no such folder\n"
+    assert exit_code(["list", "--location", str(tmp_path)]) == 0
+    said = capsys.readouterr()
+    assert (said.out, said.err) == (f"No backups in {tmp_path}.\n", "")
     assert exit_code(["list", "-o", "name", "--location", str(tmp_path / "none")]) == 0
     assert capsys.readouterr().out == ""
 
