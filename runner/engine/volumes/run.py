@@ -95,7 +95,7 @@ class VolumeRun:
     def settle(self) -> tuple[StoredVolume, ...]:
         """The run's ledger, in the plan's order, once every snapshot is complete, has failed or has run out of time.
 
-        VolumeError where one failed and the policy says that nothing is stored then.
+        VolumeError where one failed and the policy says that no backup is made then.
         """
         lines = {line.planned.name: line for pending in self._pending for line in pending.result()}
         self._complete(lines)
